@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "diffseg/io/npy.hpp"
+#include <diffseg/io/npy.hpp>
 
 #include <chrono>
 #include <iterator>
@@ -248,7 +248,7 @@ TEMPLATE_TEST_CASE("npy: what is written is read back", "[unit][npy]", float, do
   }
 }
 
-TEST_CASE("npy: the writer's bytes are numpy's", "[unit][npy]") {
+TEST_CASE("npy: the writer writes the bytes of numpy", "[unit][npy]") {
   const Folder folder;
   const std::vector<std::uint8_t> values{7, 8};
   diffseg::write_npy<std::uint8_t>(folder.path / "a.npy", {2}, values);

@@ -10,7 +10,7 @@
 #include <span>
 #include <type_traits>
 
-#include "diffseg/io/detail/npy_header.hpp"
+#include <diffseg/io/detail/npy_header.hpp>
 
 namespace diffseg {
 

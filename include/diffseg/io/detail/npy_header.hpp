@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/types.hpp"
+#include <diffseg/core/check.hpp>
+#include <diffseg/core/types.hpp>
 
 namespace diffseg::detail {
 
