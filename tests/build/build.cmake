@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# That things build is the test; what was built is run too.
+
+# Every header compiles alone: one unit each, included twice.
+set(units "")
+foreach(header IN LISTS DIFFSEG_HEADERS)
+  file(RELATIVE_PATH header "${PROJECT_SOURCE_DIR}/include" "${header}")
+  string(REPLACE "/" "_" unit "${header}")
+  set(unit "${CMAKE_CURRENT_BINARY_DIR}/headers/${unit}.cpp")
+  file(CONFIGURE OUTPUT "${unit}" CONTENT "#include <${header}>\n#include <${header}>\n")
+  list(APPEND units "${unit}")
+endforeach()
+add_library(diffseg_headers_alone OBJECT ${units})
+target_link_libraries(diffseg_headers_alone PRIVATE diffseg_executable)
+target_compile_options(diffseg_headers_alone PRIVATE -O0)
+
+if(NOT EXISTS "${PROJECT_SOURCE_DIR}/include/diffseg/diffseg.hpp")
+  message(STATUS "diffseg: no diffseg.hpp yet, its build tests are left out")
+  return()
+endif()
+
+# Two units of one program.
+diffseg_add_executable(build_two_units build/two_units_main.cpp build/two_units_other.cpp)
+add_test(NAME build.two_units COMMAND build_two_units)
+
+# The consumers' program without OpenMP, and with the flags that break naive checks for NaN.
+add_executable(build_serial consumer/main.cpp)
+add_executable(build_fast_math build/fast_math.cpp)
+foreach(program IN ITEMS build_serial build_fast_math)
+  target_include_directories(${program} PRIVATE "${PROJECT_SOURCE_DIR}/include")
+  target_compile_features(${program} PRIVATE cxx_std_20)
+  target_link_libraries(${program} PRIVATE Eigen3::Eigen)
+  target_compile_options(${program} PRIVATE -Wall -Wextra -Wpedantic)
+endforeach()
+target_compile_options(build_fast_math PRIVATE -O2 -ffast-math)
+add_test(NAME build.serial COMMAND build_serial)
+add_test(NAME build.fast_math COMMAND build_fast_math)
