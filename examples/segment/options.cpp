@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <diffseg/core/check.hpp>
+#include <string>
+#include <string_view>
+
+#include "photo_io.hpp"
+
+#ifndef DIFFSEG_EXAMPLE_DATA
+#define DIFFSEG_EXAMPLE_DATA "examples/data"
+#endif
+#ifndef DIFFSEG_VERSION
+#define DIFFSEG_VERSION "unknown version"
+#endif
+
+namespace cli {
+
+using diffseg::GridSize;
+
+namespace {
+
+constexpr const char* description =
+    R"(Examples:
+  segment                                   segment the bundled photo
+  segment cat.jpg                           write cat.labels.png and cat.overlay.png here
+  segment --threshold 1.0 *.jpg -o out      finer segments, many photos, into folder out
+  segment --json cat.jpg | jq .photos[0]    numbers for another program
+  segment --profile --trace t.json cat.jpg  where the time goes (open t.json in Perfetto)
+
+Splits photos into segments with DiffSeg. Photos have no diffusion attention: a stand-in made of
+colour, texture and position takes its place. NAME.labels.png holds the label ids as palette
+indices (16-bit grey beyond 256 labels), NAME.overlay.png the tinted photo.
+
+Exit status: 0 done, 1 a photo or an output failed (the others were still processed), 2 usage.)";
+
+/// "N" or "HxW" with numbers >= 1; a usage error otherwise.
+GridSize parse_size(const std::string& option, std::string_view text) {
+  const char* const end = text.data() + text.size();
+  GridSize size;
+  auto [rest, error] = std::from_chars(text.data(), end, size.height);
+  size.width = size.height;
+  if (error == std::errc{} && rest != end && *rest == 'x') {
+    const auto second = std::from_chars(rest + 1, end, size.width);
+    rest = second.ptr;
+    error = second.ec;
+  }
+  const bool valid = error == std::errc{} && rest == end && size.height >= 1 && size.width >= 1 &&
+                     size.height <= max_pixels / size.width;
+  if (valid) return size;
+  throw CLI::ValidationError(
+      option, diffseg::message("must be N or HEIGHTxWIDTH, at least 1 and at most ", max_pixels,
+                               " in all, got '", text, "'"));
+}
+
+void check_thresholds(std::vector<double>& thresholds) {
+  for (const double threshold : thresholds) {
+    if (diffseg::is_finite(threshold) && threshold > 0) continue;
+    throw CLI::ValidationError("--threshold",
+                               diffseg::message("must be numbers > 0, got ", threshold));
+  }
+  if (thresholds.size() == 1) thresholds.resize(3, thresholds.front());
+}
+
+void add_work_options(CLI::App& app, Options& options) {
+  app.add_option("photo", options.photos, "JPEG or PNG files; none: the bundled photo")
+      ->option_text("PHOTO ...");
+  app.add_option("-t,--threshold", options.thresholds,
+                 "Divergence below which maps merge, in nats; one for all three iterations or a "
+                 "list with one an iteration (default 1.3; smaller: more segments)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->option_text("TAU[,TAU...]");
+  app.add_option_function<std::string>(
+         "-a,--anchors",
+         [&](const std::string& text) { options.anchors = parse_size("--anchors", text); },
+         "Grid of anchors (default 16x16, or fewer on a tiny photo)")
+      ->option_text("N|HxW");
+  app.add_option_function<std::string>(
+         "-s,--size", [&](const std::string& text) { options.size = parse_size("--size", text); },
+         "Size of the label PNG (default the photo's)")
+      ->option_text("N|HxW");
+}
+
+void add_output_options(CLI::App& app, Options& options) {
+  app.add_option("-o,--output", options.output, "Folder of the results, made when missing")
+      ->option_text("DIR");
+  app.add_flag("-j,--json", options.json, "Print a JSON summary on stdout");
+  app.add_flag("-p,--profile", options.profile, "Print the time of each stage on stderr");
+  app.add_option("--trace", options.trace, "Write a Chrome trace")->option_text("FILE");
+  app.set_version_flag("--version", "segment (diffseg) " DIFFSEG_VERSION);
+}
+
+}  // namespace
+
+std::variant<Options, ExitStatus> parse_options(int count, char** arguments) {
+  CLI::App app(description, "segment");
+  Options options;
+  add_work_options(app, options);
+  add_output_options(app, options);
+  try {
+    app.parse(count, arguments);
+    check_thresholds(options.thresholds);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (options.photos.empty()) options.photos.emplace_back(DIFFSEG_EXAMPLE_DATA "/coffee.jpg");
+  return options;
+}
+
+}  // namespace cli

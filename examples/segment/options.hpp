@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <diffseg/core/types.hpp>
+#include <filesystem>
+#include <optional>
+#include <variant>
+#include <vector>
+
+namespace cli {
+
+/// What the command line asks for.
+struct Options {
+  std::vector<std::filesystem::path> photos;         ///< never empty
+  std::vector<double> thresholds = {1.3, 1.3, 1.3};  ///< one an iteration, nats
+  std::optional<diffseg::GridSize> anchors;          ///< 16 x 16, fewer on a smaller grid
+  std::optional<diffseg::GridSize> size;             ///< of the label PNG; the photo's
+  std::filesystem::path output = ".";                ///< folder of the results
+  std::filesystem::path trace;                       ///< empty: none
+  bool profile = false;
+  bool json = false;
+};
+
+/// The exit status when there is nothing (more) to do: 0 after --help and --version, 2 after a
+/// mistake, which is explained on stderr.
+using ExitStatus = int;
+
+[[nodiscard]] std::variant<Options, ExitStatus> parse_options(int count, char** arguments);
+
+}  // namespace cli

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <diffseg/core/profile.hpp>
+#include <diffseg/core/types.hpp>
+#include <filesystem>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+
+namespace cli {
+
+/// What became of one photo.
+struct PhotoReport {
+  std::filesystem::path photo;
+  std::string error;  ///< why it failed; empty: it did not, and everything below is set
+
+  diffseg::GridSize size;
+  diffseg::GridSize grid;                     ///< of the maps
+  diffseg::GridSize label_size;               ///< of the label PNG
+  std::vector<double> shares;                 ///< [label] share of the pixels, 0..1
+  std::vector<diffseg::Index> per_iteration;  ///< proposals after each iteration
+  double read_milliseconds = 0;
+  double segment_milliseconds = 0;
+  double write_milliseconds = 0;
+  std::filesystem::path label_file;
+  std::filesystem::path overlay_file;
+};
+
+/// Share of the pixels of each label.
+[[nodiscard]] std::vector<double> pixel_shares(const diffseg::Labels& labels);
+
+/// One JSON document about all photos.
+void print_json(std::ostream& out, const Options& options, const std::vector<PhotoReport>& reports);
+
+/// One line a photo that worked.
+void print_text(std::ostream& out, const std::vector<PhotoReport>& reports);
+
+/// The stage table; rows of inner scopes are indented.
+void print_profile(std::ostream& out, const diffseg::Profile& profile);
+
+}  // namespace cli
