@@ -328,7 +328,7 @@ TEST_CASE("golden: any number of threads gives the same bits", "[golden][law]") 
   }
 }
 
-TEST_CASE("golden: segment is its stages, and a ceiling decides nothing", "[golden][law]") {
+TEST_CASE("golden: segment is its stages and a ceiling decides nothing", "[golden][law]") {
   for (const Case& test : all_cases()) {
     CAPTURE(test.name);
     const GridSize size = label_size(test);

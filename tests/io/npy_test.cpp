@@ -111,8 +111,9 @@ TEST_CASE("npy: files worked out by hand are read", "[unit][npy]") {
   SECTION("versions 2.0 and 3.0 have a longer length") {
     const std::string text = "{'shape': (1,), 'fortran_order': False, 'descr': '<f4'}";
     for (const char version : {'\2', '\3'}) {
-      const std::string front = std::string("\x93NUMPY") + version + std::string(1, '\0') +
-                                static_cast<char>(text.size()) + std::string(3, '\0');
+      std::string front("\x93NUMPY\0\0\0\0\0\0", 12);
+      front[6] = version;
+      front[8] = static_cast<char>(text.size());
       REQUIRE(parse(front + text + zeros).as<float>() == std::vector<float>{0});
     }
   }
@@ -235,8 +236,8 @@ TEMPLATE_TEST_CASE("npy: what is written is read back", "[unit][npy]", float, do
                    std::uint16_t, std::uint32_t, std::uint64_t) {
   const Folder folder;
   const auto path = folder.path / "a.npy";
-  std::vector<TestType> values;
-  for (int i = 0; i < 24; ++i) values.push_back(static_cast<TestType>(i * 5));
+  std::vector<TestType> values(24);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<TestType>(i * 5);
   for (const auto& shape : {std::vector<Index>{24}, {2, 3, 4}, {1, 24, 1}}) {
     diffseg::write_npy<TestType>(path, shape, values);
     const auto array = diffseg::read_npy(path);
