@@ -18,20 +18,11 @@ endif()
 add_test(NAME check.format COMMAND "${CMAKE_COMMAND}" -DROOT=${PROJECT_SOURCE_DIR}
   -DCLANG_FORMAT=${DIFFSEG_CLANG_FORMAT} -P "${PROJECT_SOURCE_DIR}/cmake/check_format.cmake")
 
-# One unit with all headers, then the programs, which instantiate them.
-set(lint_unit "${CMAKE_CURRENT_BINARY_DIR}/lint/headers.cpp")
-set(lint_text "")
-foreach(header IN LISTS DIFFSEG_HEADERS)
-  file(RELATIVE_PATH header "${PROJECT_SOURCE_DIR}/include" "${header}")
-  string(APPEND lint_text "#include <${header}>\n")
-endforeach()
-file(CONFIGURE OUTPUT "${lint_unit}" CONTENT "${lint_text}")
-foreach(source IN LISTS lint_unit DIFFSEG_LINT_SOURCES)
+# All headers in one unit, then the programs, which instantiate them; flags as they are compiled.
+file(GLOB lint_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.cpp"
+  "${PROJECT_SOURCE_DIR}/examples/segment/*.cpp")
+foreach(source IN LISTS DIFFSEG_ALL_HEADERS_UNIT lint_sources)
   get_filename_component(name "${source}" NAME_WE)
-  add_test(NAME check.lint.${name} COMMAND "${DIFFSEG_CLANG_TIDY}" --quiet
-    "--config-file=${PROJECT_SOURCE_DIR}/.clang-tidy" "${source}" -- -std=c++20
-    "$<$<BOOL:${DIFFSEG_OPENMP}>:-fopenmp>"
-    "-I${PROJECT_SOURCE_DIR}/include"
-    "-isystem$<JOIN:$<TARGET_PROPERTY:Eigen3::Eigen,INTERFACE_INCLUDE_DIRECTORIES>,;-isystem>"
-    COMMAND_EXPAND_LISTS)
+  add_test(NAME check.lint.${name} COMMAND "${DIFFSEG_CLANG_TIDY}" --quiet -p
+    "${PROJECT_BINARY_DIR}" "--config-file=${PROJECT_SOURCE_DIR}/.clang-tidy" "${source}")
 endforeach()
