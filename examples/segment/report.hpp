@@ -15,18 +15,18 @@ namespace cli {
 /// What became of one photo.
 struct PhotoReport {
   std::filesystem::path photo;
-  std::string error;  ///< why it failed; empty: it did not, and everything below is set
+  std::string error = {};  ///< why it failed; empty: it did not, and everything below is set
 
-  diffseg::GridSize size;
-  diffseg::GridSize grid;                     ///< of the maps
-  diffseg::GridSize label_size;               ///< of the label PNG
-  std::vector<double> shares;                 ///< [label] share of the pixels, 0..1
-  std::vector<diffseg::Index> per_iteration;  ///< proposals after each iteration
+  diffseg::GridSize size = {};
+  diffseg::GridSize grid = {};                     ///< of the maps
+  diffseg::GridSize label_size = {};               ///< of the label PNG
+  std::vector<double> shares = {};                 ///< [label] share of the pixels, 0..1
+  std::vector<diffseg::Index> per_iteration = {};  ///< proposals after each iteration
   double read_milliseconds = 0;
   double segment_milliseconds = 0;
   double write_milliseconds = 0;
-  std::filesystem::path label_file;
-  std::filesystem::path overlay_file;
+  std::filesystem::path label_file = {};
+  std::filesystem::path overlay_file = {};
 };
 
 /// Share of the pixels of each label.
