@@ -38,7 +38,7 @@ struct Tolerance {
 };
 template <class Scalar>
 constexpr Tolerance tolerance = sizeof(Scalar) == 4 ? Tolerance{1e-6, 0.0, 2e-4}
-                                                    : Tolerance{1e-12, 6e-8, 2e-7};
+                                                    : Tolerance{1e-12, 6e-8, 1e-7};
 constexpr double compared_below = 2.0;
 
 std::vector<Case> all_cases() {
@@ -247,27 +247,24 @@ Matrix<double> divergences_by_products(const Maps<Scalar>& maps,
 
 /// Compare with its filter = the same kernel on every pair = plain products up to rounding.
 template <class Scalar>
-void check_filter(const Case& test, const Maps<Scalar>& maps) {
+void check_filter(const Case& test, const char* precision) {
+  const auto maps = aggregate<Scalar>(test);
   const auto everything = compare(test, 1e30)(maps);
   const Index pairs = everything.divergences.rows() * maps.tokens();
   REQUIRE(everything.divergences.nonZeros() == pairs);
   REQUIRE(everything.evaluated == pairs);
-  const auto exact = divergences_by_products(maps, everything.anchors);
   for (const double ceiling : {0.3, test.thresholds[0], compared_below}) {
     CAPTURE(ceiling);
     const auto filtered = compare(test, ceiling)(maps);
     CHECK(same_bits(filtered, below(everything, ceiling)));
     CHECK(filtered.evaluated < pairs);
-    Index wrong = 0;
-    for (Index anchor = 0; anchor < exact.rows(); ++anchor) {
-      for (Index i = 0; i < exact.cols(); ++i) {
-        const double found = static_cast<double>(everything.divergences.coeff(anchor, i));
-        const double allowed = tolerance<Scalar>.divergence * std::max(1.0, exact(anchor, i));
-        wrong += std::abs(found - exact(anchor, i)) > allowed;
-      }
-    }
-    CHECK(wrong == 0);
   }
+  const auto exact = divergences_by_products(maps, everything.anchors);
+  const Matrix<double> found = Matrix<Scalar>(everything.divergences).template cast<double>();
+  const double error = ((found - exact).array().abs() / exact.array().max(1)).maxCoeff();
+  std::cout << "golden " << test.name << ' ' << precision << ": divergence of all " << pairs
+            << " pairs against products in double " << error << std::endl;
+  CHECK(error <= tolerance<Scalar>.divergence);
 }
 
 /// The same bits whatever the number of threads, from layers to labels.
@@ -312,8 +309,8 @@ TEST_CASE("golden: double agrees with the published answers", "[golden]") {
 TEST_CASE("golden: the filter loses no pair and changes no bit", "[golden][law]") {
   for (const Case& test : all_cases()) {
     CAPTURE(test.name);
-    check_filter(test, aggregate<float>(test));
-    check_filter(test, aggregate<double>(test));
+    check_filter<float>(test, "float");
+    check_filter<double>(test, "double");
   }
 }
 
