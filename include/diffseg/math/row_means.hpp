@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// Means of many overlapping sets of rows, sharing the sums that the sets have in common.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "diffseg/core/packet.hpp"
+#include "diffseg/core/parallel.hpp"
+#include "diffseg/core/types.hpp"
+
+namespace diffseg {
+
+namespace detail {
+
+/// Eight sets as the runs of rows that belong to the same of them.
+struct SharedRuns {
+  static constexpr std::size_t sets = 8;
+  std::vector<std::uint32_t> rows;  ///< row indices, run after run
+  std::vector<std::size_t> ends;    ///< [runs] one past the last row of each run
+  std::vector<std::uint8_t> masks;  ///< [runs] bit i: the rows belong to set i of the group
+};
+
+inline SharedRuns shared_runs(std::span<const std::vector<Index>* const> group, Index row_count) {
+  std::vector<std::uint8_t> membership(static_cast<std::size_t>(row_count), 0);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    for (const Index row : *group[i]) {
+      membership[static_cast<std::size_t>(row)] |= static_cast<std::uint8_t>(1U << i);
+    }
+  }
+  std::array<std::size_t, 257> starts{};
+  for (const std::uint8_t mask : membership) ++starts[mask + 1U];
+  starts[1] = 0;  // rows of no set are left out
+  for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+  SharedRuns runs;
+  runs.rows.resize(starts.back());
+  for (std::size_t mask = 1; mask < 256; ++mask) {
+    if (starts[mask] == starts[mask + 1]) continue;
+    runs.ends.push_back(starts[mask + 1]);
+    runs.masks.push_back(static_cast<std::uint8_t>(mask));
+  }
+  for (std::size_t row = 0; row < membership.size(); ++row) {
+    if (membership[row] != 0)
+      runs.rows[starts[membership[row]]++] = static_cast<std::uint32_t>(row);
+  }
+  return runs;
+}
+
+}  // namespace detail
+
+/// means [sets.size() x n] = for each set the mean of its rows of `rows` [R x n]. Sets are not
+/// empty; `order` lists all sets, neighbours that overlap much; it decides the speed and the
+/// rounding. Eight sets share their sums: a row that lies in several is added once, to the sum of
+/// all rows with the same memberships, and that sum then to each of the sets. Only additions, so
+/// nothing cancels: equal to the plain mean up to rounding, relative error below (rows + 256) eps.
+template <class Scalar>
+void row_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index>>& sets,
+               std::span<const Index> order, Matrix<Scalar>& means) {
+  constexpr Index tile = 1024;
+  using detail::SharedRuns;
+  means.resize(static_cast<Index>(sets.size()), rows.cols());
+  const std::size_t groups = (order.size() + SharedRuns::sets - 1) / SharedRuns::sets;
+  std::vector<SharedRuns> runs(groups);
+  const auto group_sets = [&](std::size_t group) {
+    const std::size_t begin = group * SharedRuns::sets;
+    return order.subspan(begin, std::min(SharedRuns::sets, order.size() - begin));
+  };
+  parallel_for(static_cast<Index>(groups), [&](Index group) {
+    std::vector<const std::vector<Index>*> members;
+    for (const Index set : group_sets(static_cast<std::size_t>(group))) {
+      members.push_back(&sets[static_cast<std::size_t>(set)]);
+    }
+    runs[static_cast<std::size_t>(group)] = detail::shared_runs(members, rows.rows());
+  });
+  const Index tiles = (rows.cols() + tile - 1) / tile;
+  // Groups run fastest: all of them read one tile of columns while it is in the cache.
+  parallel_for(
+      static_cast<Index>(groups) * tiles, [] { return Buffer<Scalar>(Index{tile}); },
+      [&](Index task, Buffer<Scalar>& sum) {
+        const auto group = static_cast<std::size_t>(task % static_cast<Index>(groups));
+        const Index begin = task / static_cast<Index>(groups) * tile;
+        const Index width = std::min(tile, rows.cols() - begin);
+        const auto ids = group_sets(group);
+        for (const Index set : ids) means.row(set).segment(begin, width).setZero();
+        std::size_t next = 0;
+        for (std::size_t run = 0; run < runs[group].ends.size(); ++run) {
+          auto total = sum.head(width).matrix().transpose();
+          total = rows.row(runs[group].rows[next++]).segment(begin, width);
+          for (; next < runs[group].ends[run]; ++next) {
+            total += rows.row(runs[group].rows[next]).segment(begin, width);
+          }
+          for (std::size_t i = 0; i < ids.size(); ++i) {
+            if ((runs[group].masks[run] >> i & 1U) == 0) continue;
+            means.row(ids[i]).segment(begin, width) += total;
+          }
+        }
+        for (const Index set : ids) {
+          means.row(set).segment(begin, width) /=
+              static_cast<Scalar>(sets[static_cast<std::size_t>(set)].size());
+        }
+      });
+}
+
+}  // namespace diffseg

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// The whole of DiffSeg in one call.
+#pragma once
+
+#include "diffseg/core/types.hpp"
+#include "diffseg/stages/aggregate.hpp"
+#include "diffseg/stages/assign.hpp"
+#include "diffseg/stages/compare.hpp"
+#include "diffseg/stages/merge.hpp"
+
+namespace diffseg {
+
+/// The stages of segment(), as fields.
+struct SegmentOptions {
+  Aggregate aggregate = {};
+  Compare compare = {};  ///< its ceiling is taken from the first threshold
+  Merge merge = {};
+  Assign assign = {};
+};
+
+/// Everything segment() makes on its way. Handed in again, its storage is used again.
+template <class Scalar = float>
+struct Segmentation {
+  Maps<Scalar> maps;
+  Similarities<Scalar> similarities;
+  Proposals<Scalar> proposals;
+  Labels labels;
+};
+
+/// Attention layers -> labels, every intermediate result kept in `out`.
+template <class Scalar>
+void segment(const Layers& layers, const SegmentOptions& options, Segmentation<Scalar>& out) {
+  options.merge.check();
+  // Nobody else sees these similarities: pairs above the first threshold would be of no use.
+  Compare compare = options.compare;
+  compare.ceiling = options.merge.thresholds.front();
+  // The maps can be written in place only while no other result refers to them.
+  out.similarities.maps = {};
+  out.proposals.maps = {};
+
+  options.aggregate(layers, out.maps);
+  compare(out.maps, out.similarities);
+  options.merge(out.similarities, out.proposals);
+  options.assign(out.proposals, out.labels);
+}
+
+/// Attention layers -> labels, one per pixel of options.assign.size.
+template <class Scalar = float>
+[[nodiscard]] Labels segment(const Layers& layers, const SegmentOptions& options = {}) {
+  Segmentation<Scalar> result;
+  segment(layers, options, result);
+  return std::move(result.labels);
+}
+
+}  // namespace diffseg

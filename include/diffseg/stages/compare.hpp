@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Compare: Maps -> Similarities.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "diffseg/core/check.hpp"
+#include "diffseg/core/profile.hpp"
+#include "diffseg/core/types.hpp"
+#include "diffseg/math/divergence.hpp"
+#include "diffseg/math/pooling.hpp"
+#include "diffseg/math/sampling_grid.hpp"
+
+namespace diffseg {
+
+/// Maps -> the sparse divergences [M x T] of a grid of anchors against all maps, those below a
+/// ceiling. Exact: a bound rejects far pairs (block sums are never further apart than the maps),
+/// all others are computed; the same pairs with the same bits as without the bound. Independent of
+/// Merge's thresholds up to the ceiling: keep the result while a threshold moves.
+/// Errors: std::invalid_argument for anchors outside the grid, a ceiling that is no positive
+/// number, maps that are not positive.
+struct Compare {
+  GridSize anchors = {16, 16};  ///< rows and columns of anchors, each 1 .. side of the grid
+  AnchorPlacement placement = AnchorPlacement::cell_centred;  ///< where they sit
+  double ceiling = 1.0;  ///< nats, > 0; at least the first threshold of Merge
+
+  template <class Scalar>
+  [[nodiscard]] Similarities<Scalar> operator()(const Maps<Scalar>& maps) const {
+    Similarities<Scalar> similarities;
+    (*this)(maps, similarities);
+    return similarities;
+  }
+
+  /// The same into `similarities`, reusing its storage.
+  template <class Scalar>
+  void operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similarities) const {
+    require(
+        !maps.empty() && maps.rows().rows() == maps.tokens() && maps.rows().cols() == maps.tokens(),
+        "Compare: maps must be [T x T] for their grid of ", maps.grid().height, " x ",
+        maps.grid().width, " cells");
+    require(ceiling > 0 && is_finite(ceiling), "Compare: ceiling must be > 0 and finite, got ",
+            ceiling);
+    const ProfileScope scope("Compare",
+                             maps.tokens() * maps.tokens() * static_cast<Index>(sizeof(Scalar)));
+    similarities.maps = maps;
+    similarities.ceiling = ceiling;
+    similarities.anchors = cached_sampling_grid(maps.grid(), anchors, placement)->tokens();
+    const auto order = tiles(maps.grid());
+    similarities.evaluated =
+        divergences_below<Scalar>(maps.rows(), similarities.anchors, order, Pooling(maps.grid()),
+                                  ceiling, "Compare", similarities.divergences);
+  }
+
+ private:
+  /// All tokens, 4 x 4 neighbours after each other and 2 x 2 within: they match the same anchors.
+  [[nodiscard]] static std::vector<Index> tiles(GridSize grid) {
+    std::vector<Index> order;
+    order.reserve(static_cast<std::size_t>(grid.cells()));
+    const auto visit = [&](auto&& self, Index y, Index x, Index side) -> void {
+      if (y >= grid.height || x >= grid.width) return;
+      if (side == 1) return order.push_back(y * grid.width + x);
+      for (Index i = 0; i < 4; ++i) {
+        self(self, y + i / 2 * (side / 2), x + i % 2 * (side / 2), side / 2);
+      }
+    };
+    for (Index y = 0; y < grid.height; y += 4) {
+      for (Index x = 0; x < grid.width; x += 4) visit(visit, y, x, 4);
+    }
+    return order;
+  }
+};
+
+}  // namespace diffseg
