@@ -65,7 +65,7 @@ PhotoReport process(const fs::path& path, const Options& options, std::set<fs::p
   report.label_file = options.output / (path.stem().string() + ".labels.png");
   report.overlay_file = options.output / (path.stem().string() + ".overlay.png");
   for (const fs::path& file : {report.label_file, report.overlay_file}) {
-    if (taken.insert(fs::weakly_canonical(file)).second) continue;
+    if (taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
     throw diffseg::io_error(diffseg::message(path.string(), ": its result ", file.string(),
                                              " would replace another file of this run; "
                                              "choose another --output"));
@@ -102,7 +102,8 @@ std::string guarded(const std::string& name, const Work& work) {
 std::vector<PhotoReport> process_all(const Options& options) {
   std::set<fs::path> taken;
   std::error_code ignored;
-  for (const fs::path& path : options.photos) taken.insert(fs::weakly_canonical(path, ignored));
+  for (const fs::path& path : options.photos)
+    taken.insert(fs::weakly_canonical(fs::absolute(path), ignored));
   std::vector<PhotoReport> reports;
   for (const fs::path& path : options.photos) {
     PhotoReport report{.photo = path};

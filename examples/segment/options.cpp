@@ -85,7 +85,8 @@ void add_work_options(CLI::App& app, Options& options) {
 }
 
 void add_output_options(CLI::App& app, Options& options) {
-  app.add_option("-o,--output", options.output, "Folder of the results, made when missing")
+  app.add_option("-o,--output", options.output,
+                 "Folder of the results, made when missing (default: here)")
       ->option_text("DIR");
   app.add_flag("-j,--json", options.json, "Print a JSON summary on stdout");
   app.add_flag("-p,--profile", options.profile, "Print the time of each stage on stderr");
@@ -106,7 +107,7 @@ std::variant<Options, ExitStatus> parse_options(int count, char** arguments) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  if (options.photos.empty()) options.photos.emplace_back(DIFFSEG_EXAMPLE_DATA "/coffee.jpg");
+  if (options.photos.empty()) options.photos.emplace_back(DIFFSEG_EXAMPLE_DATA "/chelsea.jpg");
   return options;
 }
 

@@ -15,7 +15,7 @@ struct Options {
   std::vector<double> thresholds = {1.3, 1.3, 1.3};  ///< one an iteration, nats
   std::optional<diffseg::GridSize> anchors;          ///< 16 x 16, fewer on a smaller grid
   std::optional<diffseg::GridSize> size;             ///< of the label PNG; the photo's
-  std::filesystem::path output = ".";                ///< folder of the results
+  std::filesystem::path output;                      ///< folder of the results; empty: here
   std::filesystem::path trace;                       ///< empty: none
   bool profile = false;
   bool json = false;

@@ -67,7 +67,7 @@ Image<float> decode(Loader<Sample> load, Span bytes, const std::string& name) {
       &stbi_image_free);
   if (decoded == nullptr) {
     throw diffseg::io_error(diffseg::message(name, ": cannot be decoded (", stbi_failure_reason(),
-                                             "); save it again as a plain JPEG or PNG"));
+                                             "); save it again, scaled down if it is large"));
   }
   return convert(decoded.get(), height, width, samples);
 }

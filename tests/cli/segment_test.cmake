@@ -131,10 +131,10 @@ run(0 --version)
 expect_match("version" "${OUT}" "[0-9]+\\.[0-9]+\\.[0-9]+")
 
 # More than 256 labels: ids as 16-bit grey.
-run(0 -o many --threshold 0.000001,0.000001 --anchors 40 --json "${PHOTOS}/../../../examples/data/coffee.jpg")
+run(0 -o many --threshold 0.000001,0.000001 --anchors 40 --json "${PHOTOS}/../../../examples/data/chelsea.jpg")
 string(JSON labels GET "${OUT}" photos 0 labels)
 if(labels GREATER 256)
-  file(READ "${SCRATCH}/many/coffee.labels.png" hex OFFSET 24 LIMIT 2 HEX)
+  file(READ "${SCRATCH}/many/chelsea.labels.png" hex OFFSET 24 LIMIT 2 HEX)
   expect_equal("bits and colour of many labels" "${hex}" "1000")
 else()
   message(SEND_ERROR "many labels: only ${labels}")
@@ -147,8 +147,8 @@ expect_refusal("neither a JPEG nor a PNG; convert" "${PHOTOS}/not_a_photo.jpg")
 expect_refusal("truncated.jpg: is truncated.*again" "${PHOTOS}/truncated.jpg")
 expect_refusal("truncated.png: is truncated.*again" "${PHOTOS}/truncated.png")
 expect_refusal("damaged.png: is damaged.*again" "${PHOTOS}/damaged.png")
-expect_refusal("too large \\(60000 x 60000.*scale it down" "${PHOTOS}/too_large.png")
-expect_refusal("anchors" --anchors 99999 "${PHOTOS}/exif_1.png")
+expect_refusal("too large.*scaled down" "${PHOTOS}/too_large.png")
+expect_refusal("anchors" --anchors 200 "${PHOTOS}/exif_1.png")
 run(1 --json -o mixed missing.jpg "${PHOTOS}/exif_1.png" "${PHOTOS}/exif_1.png")
 expect_file(mixed/exif_1.labels.png)
 string(JSON error GET "${OUT}" photos 0 error)
@@ -178,7 +178,7 @@ endif()
 
 # Usage: exit 2, nothing on stdout.
 foreach(mistake --no-such-option "--threshold;0" "--threshold;-1" "--threshold;nan" "--threshold;x"
-        "--threshold;" "--threshold;1.3,,1" "--anchors;0" "--anchors;4x" "--anchors;4x4x4"
+        "--threshold;" "--anchors;0" "--anchors;4x" "--anchors;4x4x4"
         "--anchors;axb" "--size;0x5" "--size;99999x99999" "--size;-3" "--output" "--trace")
   run(2 ${mistake})
   expect_equal("stdout after ${mistake}" "${OUT}" "")
