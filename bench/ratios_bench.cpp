@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// The ratios that this library promises, each from interleaved runs in one process:
+// ratios_bench [ROUNDS]. Exit status 1 if a result is wrong; a missed goal is only reported, as
+// clocks are noisy.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <vector>
+
+#include "support/checks.hpp"
+#include "support/memory.hpp"
+
+namespace {
+
+using bench::Index;
+
+double milliseconds(const std::function<void()>& body) {
+  const auto begin = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+double quantile(std::vector<double> values, double at) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(at * static_cast<double>(values.size() - 1) + 0.5)];
+}
+
+struct Goal {
+  bool at_least = true;
+  double value = 0;  // 0: none, only told
+};
+
+void print(const char* name, const std::string& times, double low, double ratio, double high,
+           Goal goal) {
+  const bool met = goal.at_least ? ratio >= goal.value : ratio <= goal.value;
+  char wanted[64] = "";
+  if (goal.value > 0) {
+    std::snprintf(wanted, sizeof(wanted), "%s %g %s", goal.at_least ? ">=" : "<=", goal.value,
+                  met ? "met" : "MISSED");
+  }
+  char spread[64] = "";
+  if (low > 0) std::snprintf(spread, sizeof(spread), "%.2f..%.2f", low, high);
+  std::printf("| %-52s | %-18s | %6.2f | %-13s | %-13s |\n", name, times.c_str(), ratio, spread,
+              wanted);
+  std::fflush(stdout);
+}
+
+/// Runs numerator and denominator in turns; the ratio of each round, its median and quartiles.
+void compare(const char* name, int rounds, const std::function<void()>& numerator,
+             const std::function<void()>& denominator, Goal goal) {
+  std::vector<double> upper, lower, ratios;
+  numerator();
+  denominator();
+  for (int round = 0; round < rounds; ++round) {
+    upper.push_back(milliseconds(numerator));
+    lower.push_back(milliseconds(denominator));
+    ratios.push_back(upper.back() / lower.back());
+  }
+  char times[64];
+  std::snprintf(times, sizeof(times), "%.2f / %.2f", quantile(upper, 0.5), quantile(lower, 0.5));
+  print(name, times, quantile(ratios, 0.25), quantile(ratios, 0.5), quantile(ratios, 0.75), goal);
+}
+
+const diffseg::SegmentOptions reference = {.assign = {.ids = diffseg::LabelIds::reference}};
+
+std::string check_all() {
+  const auto labels = diffseg::segment(bench::coffee(), reference);
+  for (const std::string& complaint :
+       {bench::check_maps(bench::coffee_maps()),
+        bench::check_similarities(bench::coffee_similarities()),
+        bench::check_similarities(bench::photo_similarities()),
+        bench::check_proposals(bench::coffee_proposals()), bench::check_labels(labels)}) {
+    if (!complaint.empty()) return complaint;
+  }
+  bench::EnlargeAll plain(bench::coffee_proposals(), {512, 512});
+  const double equal = bench::agreement(labels.values, plain.run());
+  return equal >= 0.9999 ? "" : bench::message("enlarging all agrees on ", equal);
+}
+
+void compare_ratios(int rounds, const char* name, const char* name_with_logs,
+                    const diffseg::Similarities<float>& expected, Goal goal) {
+  diffseg::Similarities<float> out;
+  bench::FullProducts products(expected.maps, expected.anchors);
+  const diffseg::Compare stage{.ceiling = expected.ceiling};
+  const auto run = [&] { stage(expected.maps, out); };
+  compare(
+      name, rounds, [&] { products.multiply(); }, run, goal);
+  compare(name_with_logs, rounds,
+          [&] {
+            products.take_logs();
+            products.multiply();
+          },
+          run, {});
+}
+
+void assign_ratio(int rounds) {
+  diffseg::Labels labels;
+  const auto& proposals = bench::coffee_proposals();
+  bench::EnlargeAll plain(proposals, {512, 512});
+  compare(
+      "enlarge all + arg max / Assign, 512 x 512", rounds, [&] { plain.run(); },
+      [&] { diffseg::Assign{}(proposals, labels); }, {true, 20});
+}
+
+void pipeline_ratios(int rounds) {
+  const auto& layers = bench::coffee();
+  diffseg::Segmentation<float> out;
+  volatile float sum = 0;
+  const auto read = [&] { sum = bench::read_all(layers); };
+  const auto fresh = [&] { (void)diffseg::segment(layers); };
+  const auto reused = [&] { diffseg::segment(layers, {}, out); };
+  compare("segment / one read of the input", rounds, fresh, read, {false, 8});
+  compare("segment, results reused / one read of the input", rounds, reused, read, {false, 8});
+  compare("Aggregate, result reused / one read of the input", rounds,
+          [&] {
+            out.similarities.maps = out.proposals.maps = {};
+            diffseg::Aggregate{}(layers, out.maps);
+          },
+          read, {});
+  compare("segment, 1 thread / all threads", rounds,
+          [&] {
+            const diffseg::ThreadLimit limit(1);
+            reused();
+          },
+          reused, {});
+}
+
+void threshold_ratio(int rounds) {
+  const auto& layers = bench::coffee();
+  diffseg::Segmentation<float> out;
+  diffseg::Proposals<float> proposals;
+  diffseg::Labels labels;
+  compare(
+      "Merge + Assign again / segment", rounds,
+      [&] {
+        diffseg::Merge{}(bench::coffee_similarities(), proposals);
+        diffseg::Assign{}(proposals, labels);
+      },
+      [&] { diffseg::segment(layers, {}, out); }, {});
+}
+
+void memory_ratio() {
+  const auto& layers = bench::coffee();
+  const double peak = bench::peak_bytes([&] { (void)diffseg::segment(layers); });
+  const double maps = 4096.0 * 4096 * sizeof(float);
+  if (peak < 0) return void(std::puts("| peak memory: the system does not tell |"));
+  char megabytes[64];
+  std::snprintf(megabytes, sizeof(megabytes), "%.1f / %.1f MB", peak / 1e6, maps / 1e6);
+  print("peak memory of segment beyond its input / Maps", megabytes, 0, peak / maps, 0,
+        {false, 2.5});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 15;
+  if (const std::string complaint = check_all(); !complaint.empty()) {
+    std::cerr << "ratios_bench: " << complaint << '\n';
+    return EXIT_FAILURE;
+  }
+  std::printf("Labels equal to the golden ones. %d rounds, %d threads, ms: medians.\n\n", rounds,
+              diffseg::thread_count());
+  std::printf("| %-52s | %-18s | %6s | %-13s | %-13s |\n", "A / B", "A / B, ms", "ratio",
+              "quartiles", "goal");
+  std::puts("|---|---|---|---|---|");
+  compare_ratios(rounds, "two full products / Compare, coffee 0.9",
+                 "logs and two full products / Compare, coffee 0.9", bench::coffee_similarities(),
+                 {true, 2.5});
+  compare_ratios(rounds, "two full products / Compare, photo 1.3",
+                 "logs and two full products / Compare, photo 1.3", bench::photo_similarities(),
+                 {});
+  assign_ratio(rounds);
+  pipeline_ratios(rounds);
+  threshold_ratio(rounds);
+  memory_ratio();
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// What the stages are measured against: the same results written plainly with Eigen, and the least
+// that any program must do, reading its input. All of them use all threads.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <diffseg/core/parallel.hpp>
+#include <string>
+#include <vector>
+
+#include "inputs.hpp"
+
+namespace bench {
+
+/// Divergences of all pairs as matrix products: 2 D = H(p) + H(q) - p.ln q - q.ln p.
+class FullProducts {
+ public:
+  FullProducts(const Maps<float>& maps, const std::vector<Index>& anchors)
+      : maps_(maps), anchors_(anchors) {
+    take_logs();
+  }
+
+  /// The logarithms of all maps and the rows of the anchors.
+  void take_logs() {
+    const Matrix<float>& rows = maps_.rows();
+    logs_.resize(rows.rows(), rows.cols());
+    diffseg::parallel_for(rows.rows(),
+                          [&](Index row) { logs_.row(row).array() = rows.row(row).array().log(); });
+    const auto count = static_cast<Index>(anchors_.size());
+    p_.resize(count, rows.cols());
+    log_p_.resize(count, rows.cols());
+    for (Index i = 0; i < count; ++i) {
+      p_.row(i) = rows.row(anchors_[static_cast<std::size_t>(i)]);
+      log_p_.row(i) = logs_.row(anchors_[static_cast<std::size_t>(i)]);
+    }
+  }
+
+  /// The two products [anchors x maps], split over the threads by Eigen.
+  void multiply() {
+    cross_.noalias() = p_ * logs_.transpose();
+    cross_.noalias() += log_p_ * maps_.rows().transpose();
+  }
+
+  /// [anchors x maps] divergences after multiply(); entropies in double, as nothing times this.
+  [[nodiscard]] Matrix<float> divergences() const {
+    const auto entropy = [](const auto& p, const auto& log_p) {
+      return p.template cast<double>().cwiseProduct(log_p.template cast<double>()).sum();
+    };
+    Eigen::VectorXd of_maps(logs_.rows());
+    for (Index i = 0; i < logs_.rows(); ++i) {
+      of_maps[i] = entropy(maps_.rows().row(i), logs_.row(i));
+    }
+    Matrix<float> result(cross_.rows(), cross_.cols());
+    for (Index i = 0; i < cross_.rows(); ++i) {
+      const double own = of_maps[anchors_[static_cast<std::size_t>(i)]];
+      result.row(i) =
+          ((of_maps.transpose().array() + own - cross_.row(i).array().template cast<double>()) / 2)
+              .template cast<float>();
+    }
+    return result;
+  }
+
+ private:
+  Maps<float> maps_;
+  std::vector<Index> anchors_;
+  Matrix<float> logs_, p_, log_p_, cross_;
+};
+
+/// All proposals enlarged bilinearly, then the arg max of every pixel.
+class EnlargeAll {
+ public:
+  EnlargeAll(const Proposals<float>& proposals, GridSize size)
+      : proposals_(proposals),
+        size_(size),
+        down_(weights(proposals.maps.grid().height, size.height)),
+        right_(weights(proposals.maps.grid().width, size.width)) {}
+
+  /// [pixels] indices of proposals, the first of equals.
+  const std::vector<std::int32_t>& run() {
+    const GridSize grid = proposals_.maps.grid();
+    enlarged_.resize(proposals_.rows.rows(), size_.cells());
+    for (Index k = 0; k < enlarged_.rows(); ++k) {
+      const Eigen::Map<const Matrix<float>> map(proposals_.rows.row(k).data(), grid.height,
+                                                grid.width);
+      Eigen::Map<Matrix<float>> out(enlarged_.row(k).data(), size_.height, size_.width);
+      narrow_.noalias() = map * right_.transpose();
+      out.noalias() = down_ * narrow_;
+    }
+    labels_.resize(static_cast<std::size_t>(size_.cells()));
+    best_ = enlarged_.row(0);
+    Eigen::Map<Eigen::Array<std::int32_t, 1, Eigen::Dynamic>> label(labels_.data(), size_.cells());
+    label.setZero();
+    for (Index k = 1; k < enlarged_.rows(); ++k) {
+      const auto value = enlarged_.row(k).array();
+      label = (value > best_).select(static_cast<std::int32_t>(k), label);
+      best_ = best_.max(value);
+    }
+    return labels_;
+  }
+
+ private:
+  /// [to x from] bilinear, half-pixel centres.
+  static Matrix<float> weights(Index from, Index to) {
+    Matrix<float> result = Matrix<float>::Zero(to, from);
+    for (Index i = 0; i < to; ++i) {
+      const double centre =
+          (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) -
+          0.5;
+      const double source = std::min(std::max(centre, 0.0), static_cast<double>(from - 1));
+      const auto low = static_cast<Index>(source);
+      const auto fraction = static_cast<float>(source - static_cast<double>(low));
+      result(i, low) += 1 - fraction;
+      if (fraction > 0) result(i, low + 1) += fraction;
+    }
+    return result;
+  }
+
+  Proposals<float> proposals_;
+  GridSize size_;
+  Matrix<float> down_, right_, narrow_, enlarged_;
+  Eigen::Array<float, 1, Eigen::Dynamic> best_;
+  std::vector<std::int32_t> labels_;
+};
+
+/// Reads every byte of the layers once, with all threads; the sum keeps the compiler honest.
+inline float read_all(const Layers& layers) {
+  constexpr Index piece = 1 << 18;
+  float total = 0;
+  for (const Layer& layer : layers) {
+    const auto values = numbers(layer);
+    std::vector<float> sums(static_cast<std::size_t>((values.size() + piece - 1) / piece));
+    diffseg::parallel_for(static_cast<Index>(sums.size()), [&](Index i) {
+      const Index begin = i * piece;
+      sums[static_cast<std::size_t>(i)] =
+          values.segment(begin, std::min(piece, values.size() - begin)).sum();
+    });
+    for (const float sum : sums) total += sum;
+  }
+  return total;
+}
+
+}  // namespace bench
