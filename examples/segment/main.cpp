@@ -60,18 +60,24 @@ void write_results(const diffseg::Image<float>& photo, const diffseg::Labels& la
   files.commit();
 }
 
-PhotoReport process(const fs::path& path, const Options& options, std::set<fs::path>& taken) {
-  PhotoReport report{.photo = path};
-  report.label_file = options.output / (path.stem().string() + ".labels.png");
-  report.overlay_file = options.output / (path.stem().string() + ".overlay.png");
+/// Sets where the results go; refuses a place that holds an input or a result of this run.
+void claim_results(PhotoReport& report, const Options& options, std::set<fs::path>& taken) {
+  const std::string stem = report.photo.stem().string();
+  report.label_file = options.output / (stem + ".labels.png");
+  report.overlay_file = options.output / (stem + ".overlay.png");
   for (const fs::path& file : {report.label_file, report.overlay_file}) {
     if (taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
-    throw diffseg::io_error(diffseg::message(path.string(), ": its result ", file.string(),
+    throw diffseg::io_error(diffseg::message(report.photo.string(), ": its result ", file.string(),
                                              " would replace another file of this run; "
                                              "choose another --output"));
   }
+}
+
+PhotoReport process(const fs::path& path, const Options& options, std::set<fs::path>& taken) {
+  PhotoReport report{.photo = path};
   Stopwatch watch;
   const diffseg::Image<float> photo = read_photo(path);
+  claim_results(report, options, taken);
   report.size = photo.size;
   report.read_milliseconds = watch.lap();
   const diffseg::Labels labels = segment_photo(photo, options, report);

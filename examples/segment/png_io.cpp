@@ -37,7 +37,7 @@ void append_chunk(Bytes& out, std::string_view name, const Bytes& data) {
 Bytes compress(Bytes& raw) {
   int size = 0;
   const std::unique_ptr<unsigned char, decltype(&std::free)> compressed(
-      stbi_zlib_compress(raw.data(), static_cast<int>(raw.size()), &size, 8), &std::free);
+      stbi_zlib_compress(raw.data(), static_cast<int>(raw.size()), &size, 5), &std::free);
   if (compressed == nullptr) throw std::bad_alloc();
   return {compressed.get(), compressed.get() + size};
 }
