@@ -13,7 +13,7 @@ int main() {
     attention[5] = bad;
     const auto layer = diffseg::Layer::owning(std::move(attention), 1, {2, 2});
     try {
-      diffseg::segment(diffseg::Layers{layer}, {.compare = {.anchors = {1, 1}}});
+      static_cast<void>(diffseg::segment(diffseg::Layers{layer}, {.compare = {.anchors = {1, 1}}}));
     } catch (const std::invalid_argument& error) {
       std::puts(error.what());
       continue;

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The ways into a user's build, each configured, built and run from nothing.
 
-option(DIFFSEG_TEST_PACKAGE "Test the package with projects that use it" ON)
-if(NOT DIFFSEG_TEST_PACKAGE OR NOT DIFFSEG_INSTALL
-    OR NOT EXISTS "${PROJECT_SOURCE_DIR}/include/diffseg/diffseg.hpp")
+if(NOT DIFFSEG_INSTALL OR NOT EXISTS "${PROJECT_SOURCE_DIR}/include/diffseg/diffseg.hpp")
   message(STATUS "diffseg: the consumer tests are left out")
   return()
 endif()

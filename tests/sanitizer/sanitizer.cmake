@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: MIT
 # ThreadSanitizer is believed only when it sees OpenMP (through Archer) and finds a planted race.
 
-option(DIFFSEG_THREAD_SANITIZER "The flags hold -fsanitize=thread: check that it works" OFF)
-if(NOT DIFFSEG_THREAD_SANITIZER)
-  return()
-endif()
-
 diffseg_add_executable(sanitizer_race sanitizer/race.cpp)
 add_test(NAME sanitizer.archer COMMAND sanitizer_race quiet)
 set_tests_properties(sanitizer.archer PROPERTIES ENVIRONMENT ARCHER_OPTIONS=verbose=1
