@@ -3,6 +3,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <cmath>
 
 namespace diffseg {
 
@@ -16,5 +17,16 @@ inline constexpr Eigen::Index packet_size = Eigen::internal::unpacket_traits<Pac
 /// Numbers aligned for packets; resize() leaves them unset.
 template <class Scalar>
 using Buffer = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
+
+/// a * b + c as the vector unit's pmadd rounds it, which is left to the compiler otherwise: code
+/// that works number by number gives the same bits as code that works by packets.
+template <class Scalar>
+[[nodiscard]] Scalar multiply_add(Scalar a, Scalar b, Scalar c) {
+#ifdef EIGEN_VECTORIZE_FMA
+  return std::fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 
 }  // namespace diffseg

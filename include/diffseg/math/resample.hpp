@@ -9,6 +9,7 @@
 
 #include "diffseg/core/cache.hpp"
 #include "diffseg/core/check.hpp"
+#include "diffseg/core/packet.hpp"
 #include "diffseg/core/types.hpp"
 
 namespace diffseg {
@@ -110,24 +111,33 @@ class AxisResampler {
   std::vector<Scalar> weights_;
 };
 
-/// out[x] = sum over k of weights[k] * rows[k * stride + x] (+ base[x] if given), x < width.
+/// w0 * a + w1 * b, the step of bilinear interpolation; the same bits as combine_rows gives.
+template <class Scalar>
+[[nodiscard]] Scalar blend(Scalar w0, Scalar a, Scalar w1, Scalar b) {
+  return multiply_add(w1, b, w0 * a);
+}
+
+/// out[x] = sum over k of weights[k] * rows[k * stride + x] (+ base[x] if given), x < width; the
+/// bits do not depend on where x lies in its packet.
 template <class Scalar>
 void combine_rows(const Scalar* rows, Index stride, const Scalar* weights, Index taps,
                   const Scalar* base, Scalar* out, Index width) {
-  using Vector = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
-  using In = Eigen::Map<const Vector>;
-  Eigen::Map<Vector> result(out, width);
-  const In first(rows, width);
-  Index done = std::min<Index>(taps, 2);
-  if (taps == 1) {
-    if (base == nullptr) result = weights[0] * first;
-    if (base != nullptr) result = In(base, width) + weights[0] * first;
-  } else {
-    const In second(rows + stride, width);
-    if (base == nullptr) result = weights[0] * first + weights[1] * second;
-    if (base != nullptr) result = In(base, width) + (weights[0] * first + weights[1] * second);
+  using namespace Eigen::internal;
+  using Lanes = Packet<Scalar>;
+  constexpr Index lanes = packet_size<Scalar>;
+  Index x = 0;
+  for (; x + lanes <= width; x += lanes) {
+    Lanes sum = pmul(pset1<Lanes>(weights[0]), ploadu<Lanes>(rows + x));
+    for (Index k = 1; k < taps; ++k) {
+      sum = pmadd(pset1<Lanes>(weights[k]), ploadu<Lanes>(rows + k * stride + x), sum);
+    }
+    pstoreu(out + x, base == nullptr ? sum : padd(ploadu<Lanes>(base + x), sum));
   }
-  for (; done < taps; ++done) result += weights[done] * In(rows + done * stride, width);
+  for (; x < width; ++x) {
+    Scalar sum = weights[0] * rows[x];
+    for (Index k = 1; k < taps; ++k) sum = multiply_add(weights[k], rows[k * stride + x], sum);
+    out[x] = base == nullptr ? sum : base[x] + sum;
+  }
 }
 
 /// Resamples values on grid `from` to grid `to`, first along rows, then along columns.
@@ -178,7 +188,7 @@ class Resampler {
       for (Index x = 0; x < horizontal_.to(); ++x) {
         const Scalar* source = in + horizontal_.first(x);
         const Scalar* weight = horizontal_.weights(x);
-        out[x] = weight[0] * source[0] + weight[1] * source[1];
+        out[x] = blend(weight[0], source[0], weight[1], source[1]);
       }
       return;
     }

@@ -90,9 +90,9 @@ class CellAssigner {
     std::int32_t label = candidates.front();
     Scalar best = -1;
     for (const std::int32_t k : candidates) {
-      const Scalar top = right[0] * corners[0][k] + right[1] * corners[1][k];
-      const Scalar bottom = right[0] * corners[2][k] + right[1] * corners[3][k];
-      const Scalar value = down[0] * top + down[1] * bottom;
+      const Scalar top = blend(right[0], corners[0][k], right[1], corners[1][k]);
+      const Scalar bottom = blend(right[0], corners[2][k], right[1], corners[3][k]);
+      const Scalar value = blend(down[0], top, down[1], bottom);
       if (value > best) {
         best = value;
         label = k;
@@ -120,8 +120,9 @@ std::vector<Index> equal_sources(const AxisResampler<Scalar>& axis) {
 
 /// Proposals -> Labels: every proposal bilinearly enlarged (half-pixel centres) to `size`, the
 /// label the first of the largest; the enlarged proposals are never stored. Equal to enlarging all
-/// and taking the arg max, pixel for pixel. Errors: std::invalid_argument for a size below 1 x 1,
-/// proposals that do not match their grid, none at all.
+/// and taking the arg max, pixel for pixel (-ffast-math may round ties apart). Errors:
+/// std::invalid_argument for a size below 1 x 1, proposals that do not match their grid, none at
+/// all.
 struct Assign {
   GridSize size = {512, 512};        ///< pixels of the result, >= 1 x 1
   LabelIds ids = LabelIds::compact;  ///< what the labels count
