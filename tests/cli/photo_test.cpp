@@ -84,8 +84,8 @@ TEST_CASE("grey and deep and transparent pictures mean what they show") {
   CHECK(rgba.channels == 3);
   CHECK(rgba.values[0] == colour.values[0]);
   CHECK(rgba.values.back() == 1.0F);
-  const float half = colour.values[3 * 55] * 128 / 255 + 127.0F / 255;
-  CHECK(std::abs(rgba.values[3 * 55] - half) < 1e-6F);
+  const float half = colour.values[std::size_t{3} * 55] * 128 / 255 + 127.0F / 255;
+  CHECK(std::abs(rgba.values[std::size_t{3} * 55] - half) < 1e-6F);
 }
 
 TEST_CASE("a photo cut off anywhere is refused") {
@@ -169,5 +169,5 @@ TEST_CASE("an overlay keeps the photo's size and marks borders only") {
   CHECK(pixel(10, 5) == pixel(0, 0));
   CHECK(pixel(10, 5) != 255);
   const Image<float> back = cli::decode_photo(cli::encode_colour_png(grey.size, pixels), "overlay");
-  CHECK(std::lround(back.values[3 * (30 * 10 + 5)] * 255) == pixel(10, 5));
+  CHECK(std::lround(back.values[std::size_t{3} * (30 * 10 + 5)] * 255) == pixel(10, 5));
 }
