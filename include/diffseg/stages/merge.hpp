@@ -21,7 +21,8 @@ namespace diffseg {
 /// Every later one walks the proposals in order; one that no earlier one has taken is replaced by
 /// the mean of all proposals closer than its threshold, taken or not, and takes them. Means are
 /// plain means. Errors: std::invalid_argument for thresholds that are empty, not positive, NaN or,
-/// the first, above the ceiling of the similarities.
+/// the first, above the ceiling of the similarities, and for similarities that contradict
+/// themselves.
 struct Merge {
   std::vector<double> thresholds = {0.9, 0.9, 0.9};  ///< nats, > 0, one per iteration
 
@@ -60,6 +61,13 @@ struct Merge {
   template <class Scalar>
   void average_maps(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals) const {
     const auto& divergences = similarities.divergences;
+    const Index tokens = similarities.maps.tokens();
+    require(!similarities.anchors.empty() && !similarities.maps.empty() &&
+                divergences.rows() == static_cast<Index>(similarities.anchors.size()) &&
+                divergences.cols() == tokens,
+            "Merge: divergences must be [anchors x maps], at least 1 x 1, got ", divergences.rows(),
+            " x ", divergences.cols(), " for ", similarities.anchors.size(), " anchors and ",
+            tokens, " maps");
     Sets sets(similarities.anchors.size());
     for (std::size_t anchor = 0; anchor < sets.size(); ++anchor) {
       using Row = typename Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>::InnerIterator;
@@ -68,6 +76,9 @@ struct Merge {
           sets[anchor].push_back(match.col());
         }
       }
+      require(!sets[anchor].empty(),
+              "Merge: an anchor must match one map at least, itself at divergence 0; anchor ",
+              anchor, " matches none");
     }
     proposals.maps = similarities.maps;
     row_means(similarities.maps.rows(), sets,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -46,9 +47,11 @@ struct LayerGroup {
       });
       if (!sound) refuse_invalid(*member.layer, member.index, query, "Aggregate");
       const Scalar total = (row * sums).sum();
-      require(total > Scalar(0) && is_finite(total),
-              "Aggregate: the attention of a query must have ", "a positive finite sum, got ",
-              total, " at layer ", member.index, ", query ", query);
+      // A subnormal sum has lost its digits, and its inverse may be infinite.
+      require(total >= std::numeric_limits<Scalar>::min() && is_finite(total),
+              "Aggregate: the attention of a query must have a positive finite sum, at least ",
+              std::numeric_limits<Scalar>::min(), ", got ", total, " at layer ", member.index,
+              ", query ", query);
       result += (scale * member.weight / total) * row;
     }
   }
