@@ -130,8 +130,8 @@ struct Affinity {
     const Index tokens = grid.cells();
     std::vector<Scalar> values(static_cast<std::size_t>(tokens * tokens));
     using Line = Eigen::Array<Scalar, 1, Eigen::Dynamic>;
-    parallel_for(tokens, [&](Index token) {
-      Eigen::Map<Line> row(values.data() + token * tokens, tokens);
+    // A row of its own: how Eigen cuts a sum into packets depends on the alignment of the numbers.
+    const auto soften = [&](Index token, Line& row) {
       row.setZero();
       for (Index i = 0; i < points.rows(); ++i) {
         row += (points.row(i).array() - points(i, token)).square();
@@ -139,8 +139,10 @@ struct Affinity {
       // The token itself has the largest logit, 0: nothing to subtract.
       row = (row * Scalar(-0.5)).exp();
       row = (row / row.sum()).max(Scalar(1e-12));
-      row /= row.sum();
-    });
+      Eigen::Map<Line>(values.data() + token * tokens, tokens) = row / row.sum();
+    };
+    parallel_for(
+        tokens, [&] { return Line(tokens); }, soften);
     return Layer::owning(std::move(values), 1, grid);
   }
 
