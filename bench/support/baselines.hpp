@@ -78,24 +78,12 @@ class EnlargeAll {
 
   /// [pixels] indices of proposals, the first of equals.
   const std::vector<std::int32_t>& run() {
-    const GridSize grid = proposals_.maps.grid();
     enlarged_.resize(proposals_.rows.rows(), size_.cells());
-    for (Index k = 0; k < enlarged_.rows(); ++k) {
-      const Eigen::Map<const Matrix<float>> map(proposals_.rows.row(k).data(), grid.height,
-                                                grid.width);
-      Eigen::Map<Matrix<float>> out(enlarged_.row(k).data(), size_.height, size_.width);
-      narrow_.noalias() = map * right_.transpose();
-      out.noalias() = down_ * narrow_;
-    }
     labels_.resize(static_cast<std::size_t>(size_.cells()));
-    best_ = enlarged_.row(0);
-    Eigen::Map<Eigen::Array<std::int32_t, 1, Eigen::Dynamic>> label(labels_.data(), size_.cells());
-    label.setZero();
-    for (Index k = 1; k < enlarged_.rows(); ++k) {
-      const auto value = enlarged_.row(k).array();
-      label = (value > best_).select(static_cast<std::int32_t>(k), label);
-      best_ = best_.max(value);
-    }
+    diffseg::parallel_for(
+        enlarged_.rows(), [] { return Matrix<float>(); },
+        [&](Index k, Matrix<float>& narrow) { enlarge(k, narrow); });
+    diffseg::parallel_for(size_.height, [&](Index y) { find_largest(y); });
     return labels_;
   }
 
@@ -116,10 +104,32 @@ class EnlargeAll {
     return result;
   }
 
+  void enlarge(Index k, Matrix<float>& narrow) {
+    const GridSize grid = proposals_.maps.grid();
+    const Eigen::Map<const Matrix<float>> map(proposals_.rows.row(k).data(), grid.height,
+                                              grid.width);
+    Eigen::Map<Matrix<float>> out(enlarged_.row(k).data(), size_.height, size_.width);
+    narrow.noalias() = map * right_.transpose();
+    out.noalias() = down_ * narrow;
+  }
+
+  /// The labels of one line of pixels.
+  void find_largest(Index y) {
+    using Line = Eigen::Array<float, 1, Eigen::Dynamic>;
+    Eigen::Map<Eigen::Array<std::int32_t, 1, Eigen::Dynamic>> label(
+        labels_.data() + y * size_.width, size_.width);
+    label.setZero();
+    Line best = enlarged_.row(0).segment(y * size_.width, size_.width);
+    for (Index k = 1; k < enlarged_.rows(); ++k) {
+      const Eigen::Map<const Line> value(enlarged_.row(k).data() + y * size_.width, size_.width);
+      label = (value > best).select(static_cast<std::int32_t>(k), label);
+      best = best.max(value);
+    }
+  }
+
   Proposals<float> proposals_;
   GridSize size_;
-  Matrix<float> down_, right_, narrow_, enlarged_;
-  Eigen::Array<float, 1, Eigen::Dynamic> best_;
+  Matrix<float> down_, right_, enlarged_;
   std::vector<std::int32_t> labels_;
 };
 
