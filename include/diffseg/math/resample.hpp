@@ -195,7 +195,9 @@ class Resampler {
     for (Index x = 0; x < horizontal_.to(); ++x) {
       const Scalar* source = in + horizontal_.first(x);
       Scalar sum = 0;
-      for (Index k = 0; k < taps; ++k) sum += horizontal_.weights(x)[k] * source[k];
+      for (Index k = 0; k < taps; ++k) {
+        sum = multiply_add(horizontal_.weights(x)[k], source[k], sum);
+      }
       out[x] = sum;
     }
   }

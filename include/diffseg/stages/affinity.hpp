@@ -107,7 +107,7 @@ struct Affinity {
                              std::min(channel, photo.channels - 1);
           Scalar sum = 0;
           for (Index k = 0; k < columns.taps(); ++k) {
-            sum += columns.weights(x)[k] * in[k * photo.channels];
+            sum = multiply_add(columns.weights(x)[k], in[k * photo.channels], sum);
           }
           planes[static_cast<std::size_t>(channel)](y, x) = sum;
         }

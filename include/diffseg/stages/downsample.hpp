@@ -42,6 +42,7 @@ struct Downsample {
             "Downsample: the photo must hold height * width * channels numbers, got ",
             image.values.size(), " for ", image.size.height, " x ", image.size.width, " x ",
             image.channels);
+    if (&image == &result) return (*this)(Image<Scalar>(image), result);
     const ProfileScope scope("Downsample");
     result.size = reduced(image.size);
     result.channels = image.channels;
