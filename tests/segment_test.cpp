@@ -168,7 +168,7 @@ TEST_CASE("segment refuses what its stages refuse", "[segment]") {
   bad = options();
   bad.compare.anchors = {17, 5};
   REQUIRE_THROWS_WITH(segment(layers, bad),
-                      "SamplingGrid: anchors per side must be in 1..16, got 17");
+                      "Compare: anchors must be within 1 x 1 .. 16 x 12, got 17 x 5");
   bad = options();
   bad.assign.size = {0, 0};
   REQUIRE_THROWS_AS(segment(layers, bad), std::invalid_argument);

@@ -128,10 +128,10 @@ TEMPLATE_TEST_CASE("what cannot be compared is refused", "[compare]", float, dou
   using Limits = std::numeric_limits<double>;
   Random random(705);
   const auto maps = support::random_maps<TestType>(random, {8, 9});
-  const std::string range = "SamplingGrid: anchors per side must be in 1..";
-  REQUIRE_THROWS_WITH(Compare{}(maps), range + "8, got 16");
-  REQUIRE_THROWS_WITH((Compare{.anchors = {8, 10}}(maps)), range + "9, got 10");
-  REQUIRE_THROWS_WITH((Compare{.anchors = {0, 4}}(maps)), range + "8, got 0");
+  const std::string range = "Compare: anchors must be within 1 x 1 .. 8 x 9, got ";
+  REQUIRE_THROWS_WITH(Compare{}(maps), range + "16 x 16");
+  REQUIRE_THROWS_WITH((Compare{.anchors = {8, 10}}(maps)), range + "8 x 10");
+  REQUIRE_THROWS_WITH((Compare{.anchors = {0, 4}}(maps)), range + "0 x 4");
   for (const double ceiling : {0.0, -1.0, Limits::quiet_NaN(), Limits::infinity()}) {
     REQUIRE_THROWS_WITH((Compare{.anchors = {2, 2}, .ceiling = ceiling}(maps)),
                         Catch::Matchers::Contains("Compare: ceiling must be > 0 and finite"));

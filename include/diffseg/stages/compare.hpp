@@ -39,14 +39,19 @@ struct Compare {
         !maps.empty() && maps.rows().rows() == maps.tokens() && maps.rows().cols() == maps.tokens(),
         "Compare: maps must be [T x T] for their grid of ", maps.grid().height, " x ",
         maps.grid().width, " cells");
+    const GridSize grid = maps.grid();
+    require(anchors.height >= 1 && anchors.height <= grid.height && anchors.width >= 1 &&
+                anchors.width <= grid.width,
+            "Compare: anchors must be within 1 x 1 .. ", grid.height, " x ", grid.width, ", got ",
+            anchors.height, " x ", anchors.width);
     require(ceiling > 0 && is_finite(ceiling), "Compare: ceiling must be > 0 and finite, got ",
             ceiling);
     const ProfileScope scope("Compare",
                              maps.tokens() * maps.tokens() * static_cast<Index>(sizeof(Scalar)));
     similarities.maps = maps;
     similarities.ceiling = ceiling;
-    similarities.anchors = cached_sampling_grid(maps.grid(), anchors, placement)->tokens();
-    const auto order = tiles(maps.grid());
+    similarities.anchors = cached_sampling_grid(grid, anchors, placement)->tokens();
+    const auto order = tiles(grid);
     similarities.evaluated =
         divergences_below<Scalar>(maps.rows(), similarities.anchors, order, Pooling(maps.grid()),
                                   ceiling, "Compare", similarities.divergences);
