@@ -10,14 +10,13 @@ target_link_libraries(diffseg_executable INTERFACE
   diffseg::diffseg $<$<BOOL:${DIFFSEG_NATIVE}>:diffseg::native>)
 target_compile_options(diffseg_executable INTERFACE
   $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall -Wextra -Wpedantic -Wconversion -Wshadow>
-  # g++ 12 sees its own AVX-512 headers use unset values; builds without -march=native still look.
-  $<$<AND:$<BOOL:${DIFFSEG_NATIVE}>,$<CXX_COMPILER_ID:GNU>>:-Wno-uninitialized -Wno-maybe-uninitialized>
   $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU,Clang,AppleClang>>:-O3>)
-# g++ 12 raises these falsely inside its own AVX-512 headers and std::string (GCC bugs 105593,
-# 105651); the preset dev, without -march=native, keeps them on.
-target_compile_options(diffseg_executable INTERFACE
-  $<$<AND:$<BOOL:${DIFFSEG_NATIVE}>,$<CXX_COMPILER_ID:GNU>>:-Wno-maybe-uninitialized>
-  $<$<AND:$<BOOL:${DIFFSEG_NATIVE}>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>)
+if(DIFFSEG_NATIVE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 raises these falsely in its own AVX-512 headers and std::string (GCC bugs 105593 and
+  # 105651); builds without -march=native still look.
+  target_compile_options(diffseg_executable INTERFACE
+    -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)
+endif()
 
 # An executable of this project from the given sources.
 function(diffseg_add_executable name)
