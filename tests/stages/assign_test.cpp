@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <diffseg/core/parallel.hpp>
 #include <diffseg/math/resample.hpp>
 #include <diffseg/stages/assign.hpp>
+#include <limits>
 #include <set>
 #include <stdexcept>
 #include <vector>
@@ -197,4 +199,11 @@ TEMPLATE_TEST_CASE("what cannot be assigned is refused", "[assign]", float, doub
   REQUIRE_THROWS_WITH(Assign{}(proposals_of<TestType>({2, 2}, good.rows)),
                       "Assign: proposals must have 4 cells, those of their grid, got 6");
   REQUIRE_THROWS_AS(Assign{}(Proposals<TestType>{}), std::invalid_argument);
+  for (const TestType bad : {TestType(-1), std::numeric_limits<TestType>::quiet_NaN(),
+                             std::numeric_limits<TestType>::infinity()}) {
+    Matrix<TestType> rows = good.rows;
+    rows.row(1).setConstant(bad);
+    REQUIRE_THROWS_WITH(Assign{}(proposals_of<TestType>({2, 3}, rows)),
+                        "Assign: proposals must be finite and >= 0, row 1 is not");
+  }
 }

@@ -121,8 +121,8 @@ std::vector<Index> equal_sources(const AxisResampler<Scalar>& axis) {
 /// Proposals -> Labels: every proposal bilinearly enlarged (half-pixel centres) to `size`, the
 /// label the first of the largest; the enlarged proposals are never stored. Equal to enlarging all
 /// and taking the arg max, pixel for pixel (-ffast-math may round ties apart). Errors:
-/// std::invalid_argument for a size below 1 x 1, proposals that do not match their grid, none at
-/// all.
+/// std::invalid_argument for a size below 1 x 1, proposals that do not match their grid, hold
+/// negative or non-finite numbers, none at all.
 struct Assign {
   GridSize size = {512, 512};        ///< pixels of the result, >= 1 x 1
   LabelIds ids = LabelIds::compact;  ///< what the labels count
@@ -144,6 +144,7 @@ struct Assign {
     require(proposals.rows.cols() == grid.cells(), "Assign: proposals must have ", grid.cells(),
             " cells, those of their grid, got ", proposals.rows.cols());
     const Index pixels = checked_product(size.height, size.width, "Assign");
+    for (Index row = 0; row < proposals.rows.rows(); ++row) check_row(proposals.rows, row);
     const ProfileScope scope("Assign", pixels * Index{4});
     const auto resampler = cached_resampler<Scalar>(grid, size, Resampling::bilinear);
     const Matrix<Scalar> columns = proposals.rows.transpose();
@@ -165,6 +166,14 @@ struct Assign {
   }
 
  private:
+  template <class Scalar>
+  static void check_row(const Matrix<Scalar>& rows, Index row) {
+    const Scalar* values = rows.data() + row * rows.cols();
+    require(std::all_of(values, values + rows.cols(),
+                        [](Scalar value) { return is_finite(value) && value >= Scalar(0); }),
+            "Assign: proposals must be finite and >= 0, row ", row, " is not");
+  }
+
   /// Fills Labels::proposals and, for compact ids, renumbers the pixels.
   void number(Index count, Labels& labels) const {
     std::vector<std::int32_t> compact(static_cast<std::size_t>(count), 0);
