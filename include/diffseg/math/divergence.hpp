@@ -198,6 +198,7 @@ class DivergenceSearch {
             std::vector<Match<Scalar>>& matches) const {
     const auto quad = static_cast<std::size_t>(slot / 4);
     const auto& candidates = scratch.candidates[quad];
+    if (candidates.empty()) return;
     const Scalar* sum = scratch.sums[quad].data() + (slot % 4) * lanes;
     for (const int anchor : candidates) {
       const Scalar value = Eigen::internal::predux(Eigen::internal::pload<Packet<Scalar>>(sum)) / 2;
