@@ -11,6 +11,7 @@
 #include "diffseg/evaluate.hpp"
 #include "diffseg/math/divergence.hpp"
 #include "diffseg/math/matching.hpp"
+#include "diffseg/math/region_graph.hpp"
 #include "diffseg/math/resample.hpp"
 #include "diffseg/math/sampling_grid.hpp"
 #include "diffseg/segment.hpp"
@@ -20,3 +21,4 @@
 #include "diffseg/stages/compare.hpp"
 #include "diffseg/stages/downsample.hpp"
 #include "diffseg/stages/merge.hpp"
+#include "diffseg/stages/tidy.hpp"
