@@ -52,8 +52,11 @@ void divergence_tile(const std::array<const Scalar*, 4>& queries, const Scalar* 
     const Lanes p2 = pload<Lanes>(q2 + i), log2 = pload<Lanes>(q2 + i + lanes);
     const Lanes p3 = pload<Lanes>(q3 + i), log3 = pload<Lanes>(q3 + i + lanes);
     detail::unrolled<Anchors>([&](auto anchor) {
-      const Lanes q = pload<Lanes>(anchors[anchor] + i);
-      const Lanes log_q = pload<Lanes>(anchors[anchor] + i + lanes);
+      Lanes q = pload<Lanes>(anchors[anchor] + i);
+      Lanes log_q = pload<Lanes>(anchors[anchor] + i + lanes);
+      // One load each: the compiler would rather load them again in each of the four terms.
+      EIGEN_OPTIMIZATION_BARRIER(q)
+      EIGEN_OPTIMIZATION_BARRIER(log_q)
       detail::add_term<Scalar>(totals[4 * anchor], p0, log0, q, log_q);
       detail::add_term<Scalar>(totals[4 * anchor + 1], p1, log1, q, log_q);
       detail::add_term<Scalar>(totals[4 * anchor + 2], p2, log2, q, log_q);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "diffseg/core/packet.hpp"
 #include "diffseg/core/types.hpp"
 
 namespace diffseg {
@@ -32,13 +33,8 @@ class Pooling {
   /// out [blocks()] = the sums of map [grid.cells()] over the blocks; line is scratch [width].
   template <class Scalar>
   void sum(const Scalar* map, Scalar* out, Scalar* line) const {
-    using Line = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
-    Eigen::Map<Line> total(line, grid_.width);
     for (std::size_t by = 0; by + 1 < rows_.size(); ++by) {
-      total = Eigen::Map<const Line>(map + rows_[by] * grid_.width, grid_.width);
-      for (Index y = rows_[by] + 1; y < rows_[by + 1]; ++y) {
-        total += Eigen::Map<const Line>(map + y * grid_.width, grid_.width);
-      }
+      sum_rows(map + rows_[by] * grid_.width, rows_[by + 1] - rows_[by], line);
       for (std::size_t bx = 0; bx + 1 < columns_.size(); ++bx) {
         Scalar block = line[columns_[bx]];
         for (Index x = columns_[bx] + 1; x < columns_[bx + 1]; ++x) block += line[x];
@@ -48,6 +44,27 @@ class Pooling {
   }
 
  private:
+  /// line [width] = the sum of `count` rows.
+  template <class Scalar>
+  void sum_rows(const Scalar* rows, Index count, Scalar* line) const {
+    using namespace Eigen::internal;
+    using Lanes = Packet<Scalar>;
+    constexpr Index lanes = packet_size<Scalar>;
+    Index x = 0;
+    for (; x + lanes <= grid_.width; x += lanes) {
+      Lanes total = ploadu<Lanes>(rows + x);
+      for (Index y = 1; y < count; ++y) {
+        total = padd(total, ploadu<Lanes>(rows + y * grid_.width + x));
+      }
+      pstoreu(line + x, total);
+    }
+    for (; x < grid_.width; ++x) {
+      Scalar total = rows[x];
+      for (Index y = 1; y < count; ++y) total += rows[y * grid_.width + x];
+      line[x] = total;
+    }
+  }
+
   GridSize grid_;
   std::vector<Index> rows_;
   std::vector<Index> columns_;
