@@ -89,25 +89,44 @@ inline std::vector<Case> load_all(const std::filesystem::path& fallback) {
   return cases;
 }
 
-/// attention[h] = softmax over keys of q[h] k[h]^T, computed in double, stored as Scalar.
+/// softmax over keys of q[h] k[h]^T, [heads, queries, keys], computed in double, stored as Scalar;
+/// `queries` [heads, queries, depth] and `keys` [heads or 1, keys, depth].
 template <class Scalar>
-diffseg::Layer attention(const Case& test, Index side) {
-  const auto file = test.read("q_" + std::to_string(side));
-  const auto queries = file.as<double>();
-  const auto keys = test.read("k_" + std::to_string(side)).as<double>();
-  const Index tokens = side * side;
-  const Index depth = file.shape.at(2);
-  std::vector<Scalar> values(static_cast<std::size_t>(test.heads * tokens * tokens));
-  diffseg::parallel_for(test.heads * tokens, [&](Index row) {
-    const Eigen::Map<const Matrix<double>> head(keys.data() + row / tokens * tokens * depth, tokens,
-                                                depth);
-    const Eigen::Map<const Eigen::VectorXd> query(queries.data() + row * depth, depth);
-    Eigen::ArrayXd scores = (head * query).array();
+std::vector<Scalar> softmax(const diffseg::NpyArray& queries, const diffseg::NpyArray& keys) {
+  const auto q = queries.as<double>();
+  const auto k = keys.as<double>();
+  const Index rows = queries.shape.at(1);
+  const Index depth = queries.shape.at(2);
+  const Index count = keys.shape.at(keys.shape.size() - 2);
+  const bool shared = static_cast<Index>(k.size()) == count * depth;
+  std::vector<Scalar> values(static_cast<std::size_t>(queries.shape.at(0) * rows * count));
+  diffseg::parallel_for(queries.shape.at(0) * rows, [&](Index row) {
+    const Index head = shared ? 0 : row / rows;
+    const Eigen::Map<const Matrix<double>> own(k.data() + head * count * depth, count, depth);
+    const Eigen::Map<const Eigen::VectorXd> query(q.data() + row * depth, depth);
+    Eigen::ArrayXd scores = (own * query).array();
     scores = (scores - scores.maxCoeff()).exp();
-    Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>>(values.data() + row * tokens, tokens) =
+    Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>>(values.data() + row * count, count) =
         (scores / scores.sum()).template cast<Scalar>();
   });
-  return diffseg::Layer::owning(std::move(values), test.heads, {side, side});
+  return values;
+}
+
+/// The self-attention of one size.
+template <class Scalar>
+diffseg::Layer attention(const Case& test, Index side) {
+  const std::string size = std::to_string(side);
+  return diffseg::Layer::owning(softmax<Scalar>(test.read("q_" + size), test.read("k_" + size)),
+                                test.heads, {side, side});
+}
+
+/// The cross-attention of one size.
+template <class Scalar>
+diffseg::Layer cross_attention(const Case& test, Index side) {
+  const auto queries = test.read("xq_" + std::to_string(side));
+  const auto keys = test.read("xk");
+  return diffseg::Layer::owning(softmax<Scalar>(queries, keys), queries.shape.at(0), {side, side})
+      .over_tokens(keys.shape.at(keys.shape.size() - 2));
 }
 
 /// One layer for each of the case's sizes.

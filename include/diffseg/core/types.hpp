@@ -68,6 +68,13 @@ struct Layer {
     layer.owner = std::move(kept);
     return layer;
   }
+  /// The same numbers as cross-attention [heads, queries, tokens]: a view of `heads * grid.cells()
+  /// * tokens` numbers; the text's tokens are the keys, in a grid of one row.
+  [[nodiscard]] Layer over_tokens(Index tokens) const {
+    Layer layer = *this;
+    layer.keys = {1, tokens};
+    return layer;
+  }
 };
 
 using Layers = std::vector<Layer>;
@@ -121,6 +128,14 @@ struct Proposals {
   std::vector<std::vector<Index>> anchors;  ///< [K] ascending indices into Similarities::anchors
   std::vector<Index> row_counts;            ///< [K] maps averaged, counted as often as they entered
   std::vector<Index> per_iteration;         ///< number of proposals after each iteration
+};
+
+/// Cross-attention by pixel: how much of it each of some text tokens gets.
+template <class Scalar = float>
+struct CrossMaps {
+  GridSize size;              ///< pixels
+  std::vector<Index> tokens;  ///< [C] token column behind each row of `values`, ascending
+  Matrix<Scalar> values;      ///< [C x size.cells()], >= 0
 };
 
 /// One label per pixel.
