@@ -69,8 +69,10 @@ void add_orientations(const Matrix<Scalar>& lightness, Index y, Index cell, Scal
     if (length <= Scalar(1e-12)) continue;
     const Scalar cosine = (gx * gx - gy * gy) / length;
     const Scalar sine = 2 * gx * gy / length;
-    (cosine > 0 ? out[0] : out[2])[x / cell] += std::abs(cosine);
-    (sine > 0 ? out[1] : out[3])[x / cell] += std::abs(sine);
+    Scalar* const straight = cosine > 0 ? out[0] : out[2];
+    Scalar* const diagonal = sine > 0 ? out[1] : out[3];
+    straight[x / cell] += std::abs(cosine);
+    diagonal[x / cell] += std::abs(sine);
   }
 }
 
