@@ -4,10 +4,14 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <new>
+#include <utility>
 
 #ifdef _OPENMP
 #include <omp.h>

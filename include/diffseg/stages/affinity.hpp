@@ -158,10 +158,11 @@ struct Affinity {
     points.topRows(features.rows()) *= Scalar(1.7);
     const double unit = 0.33 * std::sqrt(static_cast<double>(grid.cells()));
     for (Index token = 0; token < grid.cells(); ++token) {
-      const auto y = static_cast<double>(token / grid.width);
-      const auto x = static_cast<double>(token % grid.width);
-      points(features.rows(), token) = static_cast<Scalar>((y + 0.5) / unit);
-      points(features.rows() + 1, token) = static_cast<Scalar>((x + 0.5) / unit);
+      const Index y = token / grid.width;
+      const Index x = token % grid.width;
+      points(features.rows(), token) = static_cast<Scalar>((static_cast<double>(y) + 0.5) / unit);
+      points(features.rows() + 1, token) =
+          static_cast<Scalar>((static_cast<double>(x) + 0.5) / unit);
     }
     return points;
   }

@@ -165,6 +165,7 @@ struct Merge {
     }
     std::sort(keys.begin(), keys.end());
     std::vector<Index> order;
+    order.reserve(keys.size());
     for (const auto& [key, anchor] : keys) order.push_back(anchor);
     return order;
   }
