@@ -126,6 +126,10 @@ TEST_CASE("Tidy leaves at most as many labels as asked", "[unit]") {
   CHECK(three.proposals == Ids{10, 11, 13});
   CHECK(rows_of(Tidy{.min_area = 0, .max_labels = 1}(labels)) == Rows{"0000000000000000"});
   CHECK(same(Tidy{.min_area = 0, .max_labels = 4}(labels), labels));
+  // 1 grew by what 0 left it, so 2 goes next.
+  const Labels grown = Tidy{.min_area = 0, .max_labels = 2}(picture({"0011122223333"}));
+  CHECK(rows_of(grown) == Rows{"0000000001111"});
+  CHECK(grown.proposals == Ids{11, 13});
 }
 
 TEST_CASE("Tidy refuses options and labels that make no sense", "[unit]") {
