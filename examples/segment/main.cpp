@@ -32,9 +32,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
+/// One anchor for every 4 x 4 cells: 16 x 16 on a square, fewer along the short side of a photo.
 diffseg::GridSize choose_anchors(const Options& options, diffseg::GridSize grid) {
-  return options.anchors.value_or(diffseg::GridSize{std::min<diffseg::Index>(16, grid.height),
-                                                    std::min<diffseg::Index>(16, grid.width)});
+  return options.anchors.value_or(diffseg::GridSize{grid.height / 4, grid.width / 4});
 }
 
 diffseg::Labels segment_photo(const diffseg::Image<float>& photo, const Options& options,
@@ -43,10 +43,13 @@ diffseg::Labels segment_photo(const diffseg::Image<float>& photo, const Options&
   const diffseg::Maps<float> maps = diffseg::Aggregate{}(layers);
   const auto similarities = diffseg::Compare{.anchors = choose_anchors(options, maps.grid()),
                                              .ceiling = options.thresholds.front()}(maps);
-  const auto proposals = diffseg::Merge{.thresholds = options.thresholds}(similarities);
+  auto proposals = diffseg::Merge{.thresholds = options.thresholds}(similarities);
   report.grid = maps.grid();
   report.per_iteration = proposals.per_iteration;
-  return diffseg::Assign{.size = options.size.value_or(photo.size)}(proposals);
+  if (options.refine) proposals = diffseg::Refine{}(proposals);
+  const diffseg::Assign assign{.size = options.size.value_or(photo.size)};
+  if (!options.tidy) return assign(proposals);
+  return diffseg::Tidy{.min_area = options.min_area, .split = true}(assign(proposals));
 }
 
 void write_results(const diffseg::Image<float>& photo, const diffseg::Labels& labels,

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdlib>
 #include <diffseg/core/check.hpp>
 #include <string>
 #include <string_view>
@@ -76,12 +77,33 @@ void add_work_options(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
          "-a,--anchors",
          [&](const std::string& text) { options.anchors = parse_size("--anchors", text); },
-         "Grid of anchors (default 16x16, or fewer on a tiny photo)")
+         "Grid of anchors (default one for every 4x4 cells, 16x16 on a square photo)")
       ->option_text("N|HxW");
   app.add_option_function<std::string>(
          "-s,--size", [&](const std::string& text) { options.size = parse_size("--size", text); },
          "Size of the label PNG (default the photo's)")
       ->option_text("N|HxW");
+}
+
+void add_finish_options(CLI::App& app, Options& options) {
+  app.add_flag("--refine,!--no-refine", options.refine,
+               "Cluster the maps around the proposals (default on)");
+  app.add_flag("--tidy,!--no-tidy", options.tidy,
+               "Make each connected region a segment, give small ones away (default on)");
+  app.add_option("--min-area", options.min_area,
+                 "Least share of the photo that a tidy segment has (default 0.01)")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            char* end = nullptr;
+            const double share = std::strtod(text.c_str(), &end);
+            const bool good = *end == '\0' && diffseg::is_finite(share) && share >= 0 && share <= 1;
+            return good ? std::string() : "must be in 0..1, got '" + text + "'";
+          },
+          ""))
+      ->option_text("SHARE");
+  app.add_flag_callback(
+      "--exact", [&] { options.refine = options.tidy = false; },
+      "DiffSeg and nothing more: --no-refine --no-tidy");
 }
 
 void add_output_options(CLI::App& app, Options& options) {
@@ -100,6 +122,7 @@ std::variant<Options, ExitStatus> parse_options(int count, char** arguments) {
   CLI::App app(description, "segment");
   Options options;
   add_work_options(app, options);
+  add_finish_options(app, options);
   add_output_options(app, options);
   try {
     app.parse(count, arguments);

@@ -13,10 +13,13 @@ namespace cli {
 struct Options {
   std::vector<std::filesystem::path> photos;         ///< never empty
   std::vector<double> thresholds = {1.3, 1.3, 1.3};  ///< one an iteration, nats
-  std::optional<diffseg::GridSize> anchors;          ///< 16 x 16, fewer on a smaller grid
-  std::optional<diffseg::GridSize> size;             ///< of the label PNG; the photo's
-  std::filesystem::path output;                      ///< folder of the results; empty: here
-  std::filesystem::path trace;                       ///< empty: none
+  std::optional<diffseg::GridSize> anchors;          ///< one for every 4 x 4 cells
+  bool refine = true;                                ///< cluster the maps around the proposals
+  bool tidy = true;                       ///< a label for each connected region, none too small
+  double min_area = 0.01;                 ///< least share of the photo that a region has, 0..1
+  std::optional<diffseg::GridSize> size;  ///< of the label PNG; the photo's
+  std::filesystem::path output;           ///< folder of the results; empty: here
+  std::filesystem::path trace;            ///< empty: none
   bool profile = false;
   bool json = false;
 };

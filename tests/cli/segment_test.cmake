@@ -125,13 +125,28 @@ string(JSON events LENGTH "${trace}" traceEvents)
 if(events LESS 7)
   message(SEND_ERROR "trace: ${events} events")
 endif()
+
+# Refine and Tidy: on by default, off alone and together.
+run(0 -o finish --profile "${PHOTOS}/exif_1.png")
+expect_match("finishing stages" "${ERR}" "Merge.*Refine.*Assign.*Tidy")
+run(0 -o finish --profile --exact "${PHOTOS}/exif_1.png")
+if(ERR MATCHES "Refine|Tidy")
+  message(SEND_ERROR "--exact ran more than DiffSeg:\n${ERR}")
+endif()
+run(0 -o finish --profile --no-refine "${PHOTOS}/exif_1.png")
+expect_match("tidy alone" "${ERR}" "Merge.*Assign.*Tidy")
+run(0 -o finish --profile --no-tidy "${PHOTOS}/exif_1.png")
+expect_match("refine alone" "${ERR}" "Merge.*Refine.*Assign")
+run(0 -o finish --min-area 1 --json "${PHOTOS}/exif_1.png")
+string(JSON labels GET "${OUT}" photos 0 labels)
+expect_equal("labels of which each fills the photo" "${labels}" "1")
 run(0 --help)
 expect_match("help" "${OUT}" "^Examples:\n  segment")
 run(0 --version)
 expect_match("version" "${OUT}" "[0-9]+\\.[0-9]+\\.[0-9]+")
 
 # More than 256 labels: ids as 16-bit grey.
-run(0 -o many --threshold 0.000001,0.000001 --anchors 40 --json "${PHOTOS}/../../../examples/data/chelsea.jpg")
+run(0 --exact -o many --threshold 0.000001,0.000001 --anchors 40 --json "${PHOTOS}/../../../examples/data/chelsea.jpg")
 string(JSON labels GET "${OUT}" photos 0 labels)
 if(labels GREATER 256)
   file(READ "${SCRATCH}/many/chelsea.labels.png" hex OFFSET 24 LIMIT 2 HEX)
@@ -179,7 +194,8 @@ endif()
 # Usage: exit 2, nothing on stdout.
 foreach(mistake --no-such-option "--threshold;0" "--threshold;-1" "--threshold;nan" "--threshold;x"
         "--threshold;" "--anchors;0" "--anchors;4x" "--anchors;4x4x4"
-        "--anchors;axb" "--size;0x5" "--size;99999x99999" "--size;-3" "--output" "--trace")
+        "--anchors;axb" "--size;0x5" "--size;99999x99999" "--size;-3" "--output" "--trace"
+        "--min-area;1.5" "--min-area;nan" "--min-area;x")
   run(2 ${mistake})
   expect_equal("stdout after ${mistake}" "${OUT}" "")
 endforeach()
