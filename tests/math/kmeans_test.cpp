@@ -208,7 +208,8 @@ TEMPLATE_TEST_CASE("KMeans is defined where rows are equal", "[kmeans]", float, 
     Matrix<TestType> start = rows.topRows(4);
     start.row(1).setZero();
     for (const auto& result : {lloyd_kmeans(rows, start), minibatch_kmeans(rows, start)}) {
-      CHECK(result.labels == std::vector<std::int32_t>(20, 0));
+      // One label for all; which one is a matter of the last bit of a mean.
+      CHECK(result.labels == std::vector<std::int32_t>(20, result.labels.front()));
       CHECK(result.inertia < 1e-12);
       CHECK(result.centres.allFinite());
     }

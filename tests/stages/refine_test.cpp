@@ -133,7 +133,7 @@ TEST_CASE("Refine leaves no empty cluster and no NaN", "[refine]") {
   }
 }
 
-TEST_CASE("Refine composes, from one proposal and one cell on", "[refine]") {
+TEST_CASE("Refine composes from one proposal and one cell on", "[refine]") {
   Random random(94);
   INFO(random.note());
   for (const GridSize grid : {GridSize{1, 1}, {1, 5}, {3, 4}, {8, 9}}) {
