@@ -20,9 +20,11 @@ add_test(NAME check.format COMMAND "${CMAKE_COMMAND}" -DROOT=${PROJECT_SOURCE_DI
 
 # All headers in one unit, then the programs, which instantiate them; flags as they are compiled.
 file(GLOB lint_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.cpp"
-  "${PROJECT_SOURCE_DIR}/examples/segment/*.cpp")
+  "${PROJECT_SOURCE_DIR}/examples/*/*.cpp")
 foreach(source IN LISTS DIFFSEG_ALL_HEADERS_UNIT lint_sources)
+  get_filename_component(folder "${source}" DIRECTORY)
+  get_filename_component(folder "${folder}" NAME)
   get_filename_component(name "${source}" NAME_WE)
-  add_test(NAME check.lint.${name} COMMAND "${DIFFSEG_CLANG_TIDY}" --quiet -p
+  add_test(NAME check.lint.${folder}.${name} COMMAND "${DIFFSEG_CLANG_TIDY}" --quiet -p
     "${PROJECT_BINARY_DIR}" "--config-file=${PROJECT_SOURCE_DIR}/.clang-tidy" "${source}")
 endforeach()

@@ -110,6 +110,7 @@ int run(const Options& options) {
     }
   });
   std::vector<PhotoScore> photos;
+  photos.reserve(results.size());
   for (const Result& result : results) photos.push_back(result.score);
   Summary summary = summarise(photos);
   for (Result& result : results) {
