@@ -111,8 +111,8 @@ class CentreDistances {
 
   /// An upper bound of what rounding does to a squared distance: a worst case, not a typical one.
   [[nodiscard]] Scalar rounding(Scalar norm) const {
-    const auto terms = static_cast<Scalar>(padded_ / lanes + 2 * lanes + 8);
-    return terms * std::numeric_limits<Scalar>::epsilon() * 2 * (norm + most_);
+    const Index terms = padded_ / lanes + 2 * lanes + 8;
+    return static_cast<Scalar>(terms) * std::numeric_limits<Scalar>::epsilon() * 2 * (norm + most_);
   }
 
  private:

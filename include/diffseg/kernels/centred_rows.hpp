@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,8 @@
 
 namespace diffseg {
 
-/// X = rows [R x n] less mean [1 x n]; both must outlive this.
+/// X [R x n] = the rows, or those of them in `sample` unless that is empty, less mean [1 x n]; all
+/// must outlive this.
 template <class Scalar>
 class CentredRows {
  public:
@@ -26,47 +28,45 @@ class CentredRows {
     double squares = 0;       ///< the sum of all squares of X
   };
 
-  CentredRows(const Matrix<Scalar>& rows, const Matrix<Scalar>& mean)
+  CentredRows(const Matrix<Scalar>& rows, const Matrix<Scalar>& mean,
+              std::span<const Index> sample = {})
       : rows_(rows),
         mean_(mean),
-        blocks_((rows.rows() + block - 1) / block),
+        sample_(sample),
+        count_(sample.empty() ? rows.rows() : static_cast<Index>(sample.size())),
         padded_((rows.cols() + 4 * lanes - 1) / (4 * lanes) * (4 * lanes)) {}
 
   /// X D^T [R x l] for directions D [l x n].
   [[nodiscard]] Matrix<Scalar> times(const Matrix<Scalar>& directions) const {
-    constexpr Index together = 8;  // blocks of a task
+    constexpr Index block = 64;  // rows that share what is read of the directions
     const Buffer<Scalar> packed = pack(directions);
-    Matrix<Scalar> scores(rows_.rows(), directions.rows());
-    parallel_for((blocks_ + together - 1) / together,
-                 [&] { return make_scratch(directions.rows()); },
-                 [&](Index task, Scratch& scratch) {
-                   const Index end = std::min(blocks_, (task + 1) * together);
-                   for (Index index = task * together; index < end; ++index) {
-                     score(index, packed, scratch, scores);
-                   }
+    Matrix<Scalar> scores(count_, directions.rows());
+    parallel_for((count_ + block - 1) / block,
+                 [&] { return Scratch(block, directions.rows(), tile + lanes); },
+                 [&](Index index, Scratch& scratch) {
+                   score(index * block, std::min(block, count_ - index * block), packed, scratch,
+                         scores);
                  });
     return scores;
   }
 
   /// All of Gram, in a fixed number of parts, joined in order.
   [[nodiscard]] Gram gram_times(const Matrix<Scalar>& directions) const {
-    const Index parts = std::min<Index>(8, blocks_);
+    constexpr Index block = 24;  // as many whole rows as the second cache level holds
+    const Index blocks = (count_ + block - 1) / block;
+    const Index parts = std::min<Index>(8, blocks);
     const Buffer<Scalar> packed = pack(directions);
-    Gram gram;
-    gram.scores.resize(rows_.rows(), directions.rows());
+    Gram gram{Matrix<Scalar>(count_, directions.rows()), {}, 0};
     std::vector<Buffer<Scalar>> sums(static_cast<std::size_t>(parts));
     std::vector<double> squares(sums.size(), 0.0);
     parallel_for(parts, [&](Index part) {
-      Scratch scratch = make_scratch(directions.rows());
+      Scratch scratch(block, directions.rows(), stride());
       const auto place = static_cast<std::size_t>(part);
       sums[place].setZero(packed.size());
-      for (Index i = part * blocks_ / parts; i < (part + 1) * blocks_ / parts; ++i) {
-        const Index count = score(i, packed, scratch, gram.scores);
+      for (Index i = part * blocks / parts; i < (part + 1) * blocks / parts; ++i) {
+        const Index count = std::min(block, count_ - i * block);
+        squares[place] += score(i * block, count, packed, scratch, gram.scores);
         add_outer(count, scratch, sums[place]);
-        for (Index row = 0; row < count; ++row) {
-          squares[place] += static_cast<double>(
-              scratch.rows.segment(row * stride(), padded_).matrix().squaredNorm());
-        }
       }
     });
     gram.squares = std::accumulate(squares.begin(), squares.end(), 0.0);
@@ -80,33 +80,40 @@ class CentredRows {
 
   /// X [R x n] in double.
   [[nodiscard]] Matrix<double> dense() const {
-    return (rows_.rowwise() - mean_.row(0)).template cast<double>();
+    Matrix<double> result(count_, rows_.cols());
+    for (Index i = 0; i < count_; ++i) {
+      result.row(i) = (rows_.row(source(i)) - mean_.row(0)).template cast<double>();
+    }
+    return result;
   }
 
  private:
-  static constexpr Index block = 16;
   static constexpr Index lanes = packet_size<Scalar>;
-
-  struct Scratch {
-    Buffer<Scalar> rows;     // [block x stride]
-    Buffer<Scalar> sums;     // [block / 4 x directions x 4 x lanes]
-    Buffer<Scalar> weights;  // [block x directions]
-    Index directions;        // a multiple of 4
-  };
+  static constexpr Index tile = 32 * lanes;  // columns that stay in the first cache level
 
   [[nodiscard]] static Index rounded_up(Index directions) { return (directions + 3) / 4 * 4; }
 
+  /// What one thread needs for a block.
+  struct Scratch {
+    Scratch(Index block, Index count, Index row_stride)
+        : directions(rounded_up(count)), stride(row_stride) {
+      rows.setZero(block * stride);
+      sums.resize(block * directions * lanes);
+      weights.setZero(block * directions);
+    }
+    Index directions;        // a multiple of 4
+    Index stride;            // of rows: for whole ones, or for those of one tile
+    Buffer<Scalar> rows;     // [block x stride]
+    Buffer<Scalar> sums;     // [block / 4 x directions x 4 x lanes]
+    Buffer<Scalar> weights;  // [block x directions]
+  };
+
+  [[nodiscard]] Index source(Index row) const {
+    return sample_.empty() ? row : sample_[static_cast<std::size_t>(row)];
+  }
+
   /// One packet more than needed: rows a power of two apart would share cache sets.
   [[nodiscard]] Index stride() const { return padded_ + lanes; }
-
-  [[nodiscard]] Scratch make_scratch(Index directions) const {
-    const Index count = rounded_up(directions);
-    Scratch scratch{{}, {}, {}, count};
-    scratch.rows.setZero(block * stride());
-    scratch.sums.resize(block * count * lanes);
-    scratch.weights.setZero(block * count);
-    return scratch;
-  }
 
   [[nodiscard]] Buffer<Scalar> pack(const Matrix<Scalar>& directions) const {
     Buffer<Scalar> packed = Buffer<Scalar>::Zero(rounded_up(directions.rows()) * stride());
@@ -116,21 +123,20 @@ class CentredRows {
     return packed;
   }
 
-  /// Loads a block and fills its rows of `scores`; returns the number of rows. Columns go by tiles
-  /// that stay in the first cache level.
-  Index score(Index index, const Buffer<Scalar>& packed, Scratch& scratch,
-              Matrix<Scalar>& scores) const {
-    constexpr Index tile = 32 * lanes;
-    const Index first = index * block;
-    const Index count = std::min(block, rows_.rows() - first);
+  /// Loads `count` rows and fills their scores, by tiles of columns; returns the sum of squares.
+  double score(Index first, Index count, const Buffer<Scalar>& packed, Scratch& scratch,
+               Matrix<Scalar>& scores) const {
+    const bool whole = scratch.stride >= padded_;
+    double squares = 0;
     scratch.sums.setZero();
     for (Index begin = 0; begin < padded_; begin += tile) {
-      load(first, count, begin, std::min(tile, rows_.cols() - begin), scratch);
+      Scalar* rows = scratch.rows.data() + (whole ? begin : 0);
       const Index width = std::min(tile, padded_ - begin);
+      squares += load(first, count, begin, width, rows, scratch.stride);
       for (Index quad = 0; 4 * quad < count; ++quad) {
         Scalar* sums = scratch.sums.data() + quad * scratch.directions * 4 * lanes;
         for (Index k = 0; k < scratch.directions; k += 4, sums += 16 * lanes) {
-          detail::dot_tile<4>(scratch.rows.data() + 4 * quad * stride() + begin, stride(),
+          detail::dot_tile<4>(rows + 4 * quad * scratch.stride, scratch.stride,
                               packed.data() + k * stride() + begin, stride(), width, sums);
         }
       }
@@ -144,30 +150,39 @@ class CentredRows {
         scores(first + row, k) = value;
       }
     }
-    return count;
+    return squares;
   }
 
-  void load(Index first, Index count, Index begin, Index width, Scratch& scratch) const {
-    if (width <= 0) return;
-    for (Index row = 0; row < count; ++row) {
-      scratch.rows.segment(row * stride() + begin, width) =
-          (rows_.row(first + row) - mean_.row(0)).segment(begin, width).transpose().array();
+  /// out [count x stride] = `width` columns of X from `begin` on, zeros beyond the last; returns
+  /// the sum of their squares.
+  double load(Index first, Index count, Index begin, Index width, Scalar* out, Index stride) const {
+    const Index used = std::max<Index>(0, std::min(width, rows_.cols() - begin));
+    double squares = 0;
+    for (Index row = 0; row < count; ++row, out += stride) {
+      Eigen::Map<Eigen::Matrix<Scalar, 1, Eigen::Dynamic>> line(out, used);
+      line =
+          rows_.row(source(first + row)).segment(begin, used) - mean_.row(0).segment(begin, used);
+      squares += static_cast<double>(line.squaredNorm());
+      std::fill(out + used, out + width, Scalar(0));
     }
+    return squares;
   }
 
-  /// sums [directions x stride] += scores^T X of the block at hand.
+  /// sums [directions x stride] += scores^T X of the whole rows at hand.
   void add_outer(Index count, const Scratch& scratch, Buffer<Scalar>& sums) const {
     for (Index begin = 0; begin < padded_; begin += 4 * lanes) {
       for (Index k = 0; k < scratch.directions; k += 4) {
-        detail::outer_tile(scratch.rows.data() + begin, stride(), count, scratch.weights.data() + k,
-                           scratch.directions, sums.data() + k * stride() + begin, stride());
+        detail::outer_tile(scratch.rows.data() + begin, scratch.stride, count,
+                           scratch.weights.data() + k, scratch.directions,
+                           sums.data() + k * stride() + begin, stride());
       }
     }
   }
 
   const Matrix<Scalar>& rows_;
   const Matrix<Scalar>& mean_;
-  Index blocks_;
+  std::span<const Index> sample_;
+  Index count_;
   Index padded_;
 };
 

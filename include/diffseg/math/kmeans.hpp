@@ -42,7 +42,7 @@ class Lloyd {
     result_.centres = centres;
     result_.labels.assign(static_cast<std::size_t>(rows_.rows()), -1);
     // With few columns the bounds cost as much as what they save.
-    bounded_ = rows_.cols() >= 128;
+    bounded_ = rows_.cols() >= 32;
     upper_.setConstant(rows_.rows(), infinite);
     if (bounded_) lower_.setZero(rows_.rows(), centres.rows());
     ClusterSums sums(centres.rows(), rows_.cols());
@@ -95,8 +95,9 @@ class Lloyd {
   /// The rows whose label may change, ascending.
   std::vector<Index> unsettled() {
     constexpr Index block = 4096;
-    std::vector<std::vector<Index>> found((rows_.rows() + block - 1) / block);
-    parallel_for(static_cast<Index>(found.size()), [&](Index index) {
+    const Index blocks = (rows_.rows() + block - 1) / block;
+    std::vector<std::vector<Index>> found(static_cast<std::size_t>(blocks));
+    parallel_for(blocks, [&](Index index) {
       const Index end = std::min((index + 1) * block, rows_.rows());
       for (Index row = index * block; row < end; ++row) {
         if (!is_settled(row)) found[static_cast<std::size_t>(index)].push_back(row);

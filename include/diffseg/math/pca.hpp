@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/parallel.hpp"
@@ -29,6 +30,7 @@ struct PcaOptions {
   Index oversampling = 48;                  ///< >= 0; directions tried beyond `components`
   std::uint64_t seed = 0;                   ///< of the first directions
   bool whiten = false;                      ///< transform() to unit variances
+  std::vector<Index> sample = {};           ///< rows to fit, 0 .. R - 1; none: all of them
 };
 
 /// A mean and k orthonormal directions, by descending variance; the largest entry of each direction
@@ -139,6 +141,21 @@ class RandomDirections {
   double squares_ = 0;
 };
 
+/// Throws for options out of range; returns the most components.
+inline Index check_pca(Index rows, Index count, Index width, const PcaOptions& options) {
+  const Index most = std::min(count, width);
+  require(options.components >= 1 && options.components <= most,
+          "PCA: components must be 1 .. the lesser of rows and columns ", most, ", got ",
+          options.components);
+  require(options.power_iterations >= 0 && options.oversampling >= 0,
+          "PCA: power_iterations and oversampling must be >= 0, got ", options.power_iterations,
+          " and ", options.oversampling);
+  for (const Index row : options.sample) {
+    require(row >= 0 && row < rows, "PCA: sample must hold rows 0 .. ", rows - 1, ", got ", row);
+  }
+  return most;
+}
+
 /// Turns each direction so that its largest entry is positive.
 template <class Scalar>
 void fix_signs(Directions<Scalar>& directions) {
@@ -153,29 +170,25 @@ void fix_signs(Directions<Scalar>& directions) {
 
 }  // namespace detail
 
-/// rows [R x n] -> their principal components, and the scores [R x k] of the rows without
-/// whitening. Errors: std::invalid_argument for components outside 1 .. min(R, n), negative
-/// options, rows that are not finite.
+/// rows [R x n] -> their principal components, and the scores [R x k] of the rows fitted, without
+/// whitening. Errors: std::invalid_argument for components outside 1 .. min(R, n), R being the rows
+/// fitted, other options out of range, rows that are not finite.
 template <class Scalar>
 [[nodiscard]] Pca<Scalar> fit_pca(const Matrix<Scalar>& rows, const PcaOptions& options,
                                   Matrix<Scalar>& scores) {
-  const Index most = std::min(rows.rows(), rows.cols());
-  require(options.components >= 1 && options.components <= most,
-          "PCA: components must be 1 .. the lesser of rows and columns ", most, ", got ",
-          options.components);
-  require(options.power_iterations >= 0 && options.oversampling >= 0,
-          "PCA: power_iterations and oversampling must be >= 0, got ", options.power_iterations,
-          " and ", options.oversampling);
+  const Index count =
+      options.sample.empty() ? rows.rows() : static_cast<Index>(options.sample.size());
+  const Index most = detail::check_pca(rows.rows(), count, rows.cols(), options);
   Pca<Scalar> pca;
   pca.whiten = options.whiten;
-  pca.mean = column_means(rows, "PCA").transpose().template cast<Scalar>();
-  const CentredRows<Scalar> centred(rows, pca.mean);
+  pca.mean = column_means(rows, "PCA", options.sample).transpose().template cast<Scalar>();
+  const CentredRows<Scalar> centred(rows, pca.mean, options.sample);
   const bool small = most <= 512 || 2 * (options.components + options.oversampling) >= most;
   const bool exact =
       options.method == PcaMethod::exact || (options.method == PcaMethod::automatic && small);
-  detail::Directions<Scalar> found =
-      exact ? detail::exact_directions(centred, options.components)
-            : detail::RandomDirections<Scalar>(centred, rows.rows(), rows.cols(), options).find();
+  auto found = exact
+                   ? detail::exact_directions(centred, options.components)
+                   : detail::RandomDirections<Scalar>(centred, count, rows.cols(), options).find();
   // A basis of less than full rank has rows without length.
   constexpr double negligible = 1e-10;
   if (!exact && found.values.minCoeff() <= negligible * found.values.maxCoeff()) {
@@ -185,7 +198,7 @@ template <class Scalar>
   }
   detail::fix_signs(found);
   pca.components = std::move(found.rows);
-  pca.explained_variance = found.values / static_cast<double>(std::max<Index>(1, rows.rows() - 1));
+  pca.explained_variance = found.values / static_cast<double>(std::max<Index>(1, count - 1));
   pca.explained_variance_ratio =
       found.squares > 0 ? Eigen::VectorXd(found.values / found.squares) : 0 * found.values;
   scores = exact ? centred.times(pca.components) : std::move(found.scores);

@@ -33,7 +33,7 @@ enum class RefineMode {
 /// match their maps, none at all or more than maps.
 struct Refine {
   RefineMode mode = RefineMode::projected;
-  Index components = 64;       ///< >= 1, of the scores; maps of as many cells are taken whole
+  Index components = 48;       ///< >= 1, of the scores; maps of as many cells are taken whole
   Index batch = 1024;          ///< >= 1, maps drawn at once by minibatch
   Index max_iterations = 300;  ///< >= 1, passes over all maps or scores
   double tolerance = 1e-4;  ///< >= 0; stops when centres move less, relative to the mean variance
@@ -98,15 +98,15 @@ struct Refine {
   /// so these are enough to find the directions in which all differ.
   template <class Scalar>
   [[nodiscard]] Pca<Scalar> fit(const Maps<Scalar>& maps) const {
-    const PcaOptions options{
-        .components = components, .power_iterations = 3, .oversampling = 0, .seed = seed};
-    if (maps.tokens() < 12 * components) return fit_pca(maps.rows(), options);
-    std::vector<Index> sample;
-    for (Index token = 0; token < maps.tokens(); ++token) {
-      if ((token / maps.grid().width + token % maps.grid().width) % 3 == 0) sample.push_back(token);
+    PcaOptions options{.components = components,
+                       .power_iterations = (components + 15) / 16 - 1,
+                       .oversampling = 0,
+                       .seed = seed};
+    const Index width = maps.grid().width;
+    for (Index token = 0; maps.tokens() >= 12 * components && token < maps.tokens(); ++token) {
+      if ((token / width + token % width) % 3 == 0) options.sample.push_back(token);
     }
-    const Matrix<Scalar> rows = maps.rows()(sample, Eigen::all);
-    return fit_pca(rows, options);
+    return fit_pca(maps.rows(), options);
   }
 
   template <class Scalar>
