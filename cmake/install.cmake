@@ -15,6 +15,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/package/diffseg-config-v
   VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/package/diffseg-config.cmake"
   "${PROJECT_BINARY_DIR}/package/diffseg-config-version.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/diffseg-formats.cmake"
   DESTINATION "${DIFFSEG_CONFIG_DIR}")
 
 # Paths in the .pc file are relative to the file itself, so the prefix may be moved.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The exported targets: diffseg::diffseg (include path, C++20, Eigen, OpenMP; no other flags) and
-# diffseg::native (-march=native, for who asks).
+# The exported targets: diffseg::diffseg (include path, C++20, Eigen, OpenMP; no other flags),
+# diffseg::native (-march=native, for who asks), and those of diffseg-formats.cmake.
 
 # GLOBAL: a project that adds this one as a folder must see what diffseg::diffseg links to.
 # No version argument: Eigen 5 would refuse 3.4.
@@ -30,3 +30,8 @@ add_library(diffseg::native ALIAS diffseg_native)
 set_target_properties(diffseg_native PROPERTIES EXPORT_NAME native)
 target_compile_options(diffseg_native INTERFACE
   $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-march=native>)
+
+# Optional; who adds this project as a folder sees them too.
+find_package(ZLIB QUIET GLOBAL)
+find_package(nlohmann_json CONFIG QUIET GLOBAL)
+include("${PROJECT_SOURCE_DIR}/cmake/diffseg-formats.cmake")

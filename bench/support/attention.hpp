@@ -22,7 +22,7 @@ using diffseg::Layers;
 using diffseg::Matrix;
 
 /// The array NAME.npy of the golden case `coffee`.
-inline diffseg::NpyArray coffee_array(const std::string& name) {
+inline diffseg::Tensor coffee_array(const std::string& name) {
   return diffseg::read_npy(std::filesystem::path(DIFFSEG_GOLDEN_DIR) / "coffee" / (name + ".npy"));
 }
 

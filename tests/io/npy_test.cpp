@@ -1,60 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include <diffseg/io/npy.hpp>
 
-#include <chrono>
-#include <iterator>
-
 #include "support/catch.hpp"
+#include "support/file_bytes.hpp"
+#include "support/random.hpp"
 
 namespace {
 
 using diffseg::Index;
-using diffseg::NpyArray;
+using diffseg::NumberType;
+using diffseg::Tensor;
+using support::Folder;
+using support::text_of;
 
-NpyArray parse(const std::string& file) {
+Tensor parse(const std::string& file) {
   return diffseg::parse_npy(std::as_bytes(std::span(file)), "a.npy");
 }
 
-/// A file of version 1.0 with `dictionary` as its header.
 std::string file(const std::string& dictionary, const std::string& payload) {
-  std::string front("\x93NUMPY\x01\0", 8);
-  front += static_cast<char>(dictionary.size() & 255);
-  front += static_cast<char>(dictionary.size() >> 8);
-  return front + dictionary + payload;
+  return support::npy_file(dictionary, payload);
 }
 
 std::string file_of(const std::string& descr, const std::string& shape, const std::string& payload,
                     const std::string& fortran = "False") {
-  return file(
-      "{'descr': '" + descr + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }\n",
-      payload);
+  return support::npy_of(descr, shape, payload, fortran);
 }
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// A folder of its own, gone at the end.
-struct Folder {
-  std::filesystem::path path;
-  Folder() : path(std::filesystem::temp_directory_path() / unique()) {
-    std::filesystem::create_directory(path);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  static std::string unique() {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-    return "diffseg_npy_test_" + std::to_string(now);
-  }
-};
 
 std::string message_of(const std::string& bytes) {
-  try {
-    static_cast<void>(parse(bytes));
-  } catch (const diffseg::io_error& error) {
-    return error.what();
-  }
-  return "was read";
+  return support::message_of([&] { return parse(bytes); });
 }
 
 }  // namespace
@@ -67,10 +40,9 @@ TEST_CASE("npy: files worked out by hand are read", "[unit][npy]") {
     const auto big = parse(file_of(">f4", "(2,)", std::string("\x3f\x80\0\0\xc0\0\0\0", 8)));
     REQUIRE(little.as<float>() == std::vector<float>{1, -2});
     REQUIRE(big.as<double>() == std::vector<double>{1, -2});
-    REQUIRE(big.bytes == little.bytes);
+    REQUIRE(std::equal(big.bytes.begin(), big.bytes.end(), little.bytes.begin()));
     REQUIRE(big.shape == std::vector<Index>{2});
-    REQUIRE(big.kind == 'f');
-    REQUIRE(big.item_bytes == 4);
+    REQUIRE(big.type == NumberType::f32);
   }
   SECTION("half and double precision") {
     REQUIRE(parse(file_of("<f2", "(2,)", std::string("\0\x3c\0\xb8", 4))).as<float>() ==
@@ -245,7 +217,7 @@ TEMPLATE_TEST_CASE("npy: what is written is read back", "[unit][npy]", float, do
     const auto array = diffseg::read_npy(path);
     REQUIRE(array.shape == shape);
     REQUIRE(array.name == path.string());
-    REQUIRE(array.item_bytes == sizeof(TestType));
+    REQUIRE(diffseg::number_bytes(array.type) == sizeof(TestType));
     REQUIRE(array.as<TestType>() == values);
     REQUIRE((text_of(path).size() - array.bytes.size()) % 64 == 0);
   }
@@ -282,22 +254,155 @@ TEST_CASE("npy: a failed write leaves nothing behind", "[unit][npy]") {
 
 TEST_CASE("npy: what is not a readable file is refused by name", "[unit][npy]") {
   const Folder folder;
-  const auto message = [](const std::filesystem::path& path) -> std::string {
-    try {
-      static_cast<void>(diffseg::read_npy(path));
-    } catch (const diffseg::io_error& error) {
-      return error.what();
-    }
-    return "was read";
+  const auto message = [](const std::filesystem::path& path) {
+    return support::message_of([&] { return diffseg::read_npy(path); });
   };
-  REQUIRE(message(folder.path / "none.npy") ==
-          (folder.path / "none.npy").string() +
-              ": file: cannot be opened; check that it is a file and may be read");
-  REQUIRE(message(folder.path).find("file: cannot be opened") != std::string::npos);
+  REQUIRE(
+      message(folder.path / "none.npy") ==
+      (folder.path / "none.npy").string() +
+          ": file: cannot be opened, No such file or directory; check that it is a file and may be "
+          "read");
+  REQUIRE(message(folder.path).find("cannot be opened, it is a folder") != std::string::npos);
+  support::write_text(folder.path / "empty.npy", "");
+  REQUIRE(message(folder.path / "empty.npy").find("file: is empty") != std::string::npos);
   // The header lies within the first read, the numbers beyond it.
   const auto path = folder.path / "large.npy";
   diffseg::write_npy<double>(path, {100, 200}, std::vector<double>(20000, 1.5));
   REQUIRE(diffseg::read_npy(path).as<float>() == std::vector<float>(20000, 1.5F));
   std::filesystem::resize_file(path, 100000);
   REQUIRE(message(path).find("payload: is cut off, 99872 of 160000 bytes") != std::string::npos);
+}
+
+TEST_CASE("npy: numbers are shared with the mapped file where they can be used in place",
+          "[unit][npy]") {
+  const Folder folder;
+  const auto path = folder.path / "a.npy";
+  const std::vector<float> values{1, 2, 3, 4, 5, 6, 7, 8};
+  const auto read = [&](const std::string& bytes) {
+    support::write_text(path, bytes);
+    const auto file = diffseg::map_file(path);
+    const Tensor tensor = diffseg::parse_npy(file);
+    const bool inside = tensor.bytes.data() >= file.bytes.data() &&
+                        tensor.bytes.data() < file.bytes.data() + file.bytes.size();
+    REQUIRE(inside == (tensor.owner == file.owner));
+    return std::pair(inside, tensor.as<float>());
+  };
+  diffseg::write_npy<float>(path, {2, 2, 2}, values);
+  const std::string good = text_of(path);
+  REQUIRE(read(good) == std::pair(true, values));
+  const std::string payload = good.substr(good.size() - 32);
+  const std::string front = "{'descr': '<f4', 'fortran_order': False, 'shape': (8,)}";
+  const std::string spaces((4 - (10 + front.size()) % 4) % 4, ' ');
+  REQUIRE(read(file(front + spaces, payload)) == std::pair(true, values));
+  REQUIRE(read(file(front + spaces + " ", payload)) == std::pair(false, values));
+  REQUIRE(read(file_of("<f4", "(2, 4)", payload, "True")) ==
+          std::pair(false, std::vector<float>{1, 3, 5, 7, 2, 4, 6, 8}));
+  REQUIRE(read(file_of("|u1", "(8,)", "\1\2\3\4\5\6\7\x08", "True")) == std::pair(true, values));
+}
+
+TEST_CASE("npy: numbers outlive the file's name and handle", "[unit][npy]") {
+  const Folder folder;
+  diffseg::write_npy<float>(folder.path / "a.npy", {2}, std::vector<float>{1, 2});
+  const Tensor before = diffseg::read_npy(folder.path / "a.npy");
+  diffseg::write_npy<float>(folder.path / "a.npy", {2}, std::vector<float>{3, 4});
+  REQUIRE(before.as<float>() == std::vector<float>{1, 2});
+  REQUIRE(diffseg::read_npy(folder.path / "a.npy").as<float>() == std::vector<float>{3, 4});
+  std::filesystem::remove(folder.path / "a.npy");
+  REQUIRE(before.as<double>() == std::vector<double>{1, 2});
+}
+
+TEST_CASE("npy: Fortran order equals the transposed array of any shape", "[law][npy]") {
+  support::Random random(20);
+  INFO(random.note());
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Index> shape(static_cast<std::size_t>(random.integer(1, 5)));
+    Index count = 1;
+    for (Index& extent : shape) count *= extent = random.integer(0, round % 2 == 0 ? 4 : 9);
+    std::string text = "(";
+    for (const Index extent : shape) text += std::to_string(extent) + ",";
+    std::vector<std::uint16_t> expected(static_cast<std::size_t>(count));
+    std::string payload(expected.size() * 2, '\0');
+    for (Index i = 0; i < count; ++i) {  // index i row by row, `at` column by column
+      expected[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(i);
+      Index at = 0;
+      Index stride = count;
+      Index rest = i;
+      for (std::size_t axis = shape.size(); axis-- > 0; rest /= shape[axis]) {
+        stride /= shape[axis];
+        at += rest % shape[axis] * stride;
+      }
+      const auto target = static_cast<std::size_t>(at) * 2;
+      payload[target] = static_cast<char>(i & 255);
+      payload[target + 1] = static_cast<char>(i >> 8);
+    }
+    CAPTURE(text);
+    REQUIRE(parse(file_of("<u2", text + ")", payload, "True")).as<std::uint16_t>() == expected);
+  }
+}
+
+TEST_CASE("layer_from: shapes become grids without a copy", "[unit][npy]") {
+  const auto tensor = [](const std::string& shape, std::size_t count, const char* descr = "<f2") {
+    return parse(file_of(descr, shape, std::string(2 * count, '\0')));
+  };
+  const auto grids = [](const diffseg::Layer& layer) {
+    return std::vector<Index>{layer.heads, layer.queries.height, layer.queries.width,
+                              layer.keys.height, layer.keys.width};
+  };
+  const auto square = tensor("(3, 4, 4)", 48);
+  const auto layer = diffseg::layer_from(square);
+  REQUIRE(grids(layer) == std::vector<Index>{3, 2, 2, 2, 2});
+  REQUIRE(layer.data == square.bytes.data());
+  REQUIRE(layer.owner == square.owner);
+  REQUIRE(layer.type == diffseg::ElementType::f16);
+  REQUIRE(grids(diffseg::layer_from(tensor("(1, 6, 6)", 36), {.queries = {2, 3}})) ==
+          std::vector<Index>{1, 2, 3, 2, 3});
+  REQUIRE(grids(diffseg::layer_from(tensor("(1, 4, 9)", 36))) == std::vector<Index>{1, 2, 2, 3, 3});
+  REQUIRE(grids(diffseg::layer_from(tensor("(1, 4, 7)", 28), {.keys = {1, 7}})) ==
+          std::vector<Index>{1, 2, 2, 1, 7});
+  REQUIRE(grids(diffseg::layer_from(tensor("(2, 2, 3, 6)", 72))) ==
+          std::vector<Index>{2, 2, 3, 2, 3});
+  REQUIRE(grids(diffseg::layer_from(tensor("(2, 2, 3, 7)", 84), {.keys = {1, 7}})) ==
+          std::vector<Index>{2, 2, 3, 1, 7});
+  REQUIRE(grids(diffseg::layer_from(tensor("(1, 2, 3, 3, 2)", 36))) ==
+          std::vector<Index>{1, 2, 3, 3, 2});
+}
+
+TEST_CASE("layer_from: what is no attention is refused in words", "[unit][npy]") {
+  const auto message = [](const std::string& shape, std::size_t bytes,
+                          const diffseg::LayerGrids& grids = {}, const char* descr = "<f2") {
+    const Tensor tensor = parse(file_of(descr, shape, std::string(bytes, '\0')));
+    return support::message_of([&] { return diffseg::layer_from(tensor, grids); });
+  };
+  REQUIRE(message("(6, 6)", 72) ==
+          "a.npy: shape: attention is [heads, queries, keys], [heads, h, w, keys] or "
+          "[heads, h, w, h, w], got [6, 6]; reshape it");
+  REQUIRE(message("(0, 4, 4)", 0).find("got [0, 4, 4]; reshape it") != std::string::npos);
+  REQUIRE(message("(1, 1, 1, 1, 1, 1)", 2).find("[1, 1, 1, 1, 1, 1]") != std::string::npos);
+  REQUIRE(message("(1, 4, 4)", 64, {}, "<i4") ==
+          "a.npy: type: attention must be floating point numbers; save it as float32");
+  REQUIRE(message("(1, 96, 1)", 192) ==
+          "a.npy: shape: holds 96 queries, no square; give their grid, one of 8 x 12, 6 x 16, "
+          "4 x 24, 3 x 32, 2 x 48, 1 x 96 (text tokens are one row)");
+  REQUIRE(message("(1, 4, 77)", 616)
+              .find("holds 77 keys, no square; give their grid, one of "
+                    "7 x 11, 1 x 77") != std::string::npos);
+  REQUIRE(message("(1, 6, 6)", 72, {.queries = {2, 4}})
+              .find("not on a grid of 2 x 4; give one of "
+                    "2 x 3, 1 x 6") != std::string::npos);
+  REQUIRE(message("(1, 6, 6)", 72, {.queries = {0, 6}}).find("grid of 0 x 6") != std::string::npos);
+  REQUIRE(message("(1, 6, 6)", 72, {.queries = {-2, -3}}).find("grid of -2 x -3") !=
+          std::string::npos);
+  REQUIRE(message("(1, 2, 3, 6)", 72, {.queries = {3, 2}})
+              .find("grid of 3 x 2; give none or "
+                    "2 x 3") != std::string::npos);
+  REQUIRE(message("(1, 2, 3, 3, 2)", 72, {.keys = {2, 3}})
+              .find("holds 6 keys, not on a grid of "
+                    "2 x 3") != std::string::npos);
+  REQUIRE(message("(2, 3, 4, 4)", 192).find("[heads, h, w, keys] has 12 queries and 4 keys") !=
+          std::string::npos);
+  REQUIRE(message("(1, 5040, 1)", 10080)
+              .find("70 x 72, 63 x 80, 60 x 84, 56 x 90, 48 x 105, "
+                    "45 x 112, 42 x 120, 40 x 126, ...") != std::string::npos);
+  REQUIRE_THROWS_AS(diffseg::layer_from({"a", NumberType::f32, {1, 4, 4}, {}, nullptr}),
+                    std::invalid_argument);
 }

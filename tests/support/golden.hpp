@@ -39,7 +39,7 @@ struct Case {
   [[nodiscard]] bool has(const std::string& array) const {
     return std::filesystem::exists(folder / (array + ".npy"));
   }
-  [[nodiscard]] diffseg::NpyArray read(const std::string& array) const {
+  [[nodiscard]] diffseg::Tensor read(const std::string& array) const {
     return diffseg::read_npy(folder / (array + ".npy"));
   }
   /// An array of two extents.
@@ -92,7 +92,7 @@ inline std::vector<Case> load_all(const std::filesystem::path& fallback) {
 /// softmax over keys of q[h] k[h]^T, [heads, queries, keys], computed in double, stored as Scalar;
 /// `queries` [heads, queries, depth] and `keys` [heads or 1, keys, depth].
 template <class Scalar>
-std::vector<Scalar> softmax(const diffseg::NpyArray& queries, const diffseg::NpyArray& keys) {
+std::vector<Scalar> softmax(const diffseg::Tensor& queries, const diffseg::Tensor& keys) {
   const auto q = queries.as<double>();
   const auto k = keys.as<double>();
   const Index rows = queries.shape.at(1);

@@ -14,15 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include <diffseg/core/check.hpp>
 #include <diffseg/core/types.hpp>
+#include <diffseg/io/detail/file_bytes.hpp>
 
 namespace diffseg::detail {
-
-template <class... Parts>
-void require_npy(bool condition, const std::string& name, const Parts&... parts) {
-  if (!condition) throw io_error(message(name, ": ", parts...));
-}
 
 /// What a .npy file says about its numbers.
 struct NpyHeader {
@@ -63,8 +58,8 @@ class NpyHeaderParser {
       header_.fortran_order = accept('T', "rue");
       return check(header_.fortran_order || accept('F', "alse"), "True or False");
     }
-    require_npy(!peek('[') && !peek('('), name_,
-                "descr: items of several fields are not read; save one field as its own array");
+    require_io(!peek('[') && !peek('('), name_,
+               "descr: items of several fields are not read; save one field as its own array");
     header_.descr = quoted();
   }
 
@@ -83,8 +78,8 @@ class NpyHeaderParser {
     Index value = -1;
     const char* const first = text_.data() + at_;
     const auto [last, error] = std::from_chars(first, text_.data() + text_.size(), value);
-    require_npy(error != std::errc::result_out_of_range, name_,
-                "shape: an extent is larger than any array; save the array again");
+    require_io(error != std::errc::result_out_of_range, name_,
+               "shape: an extent is larger than any array; save the array again");
     check(error == std::errc{} && value >= 0, "an extent >= 0");
     at_ += static_cast<std::size_t>(last - first);
     accept('L');  // Python 2 wrote long integers so
@@ -112,8 +107,8 @@ class NpyHeaderParser {
   void expect(char wanted) { check(accept(wanted), wanted); }
   template <class Wanted>
   void check(bool condition, const Wanted& wanted) {
-    require_npy(condition, name_, "header: cannot be read, expected ", wanted, " at character ",
-                at_, "; save the array again with numpy.save");
+    require_io(condition, name_, "header: cannot be read, expected ", wanted, " at character ", at_,
+               "; save the array again with numpy.save");
   }
 
   std::string_view text_;
@@ -129,41 +124,39 @@ inline constexpr std::size_t npy_header_limit = 65536;
 
 /// The header's text within a file that starts with `front`.
 inline std::string_view npy_header_text(std::string_view front, const std::string& name) {
-  require_npy(!front.empty(), name, "file: is empty; save the array again");
-  require_npy(!front.starts_with("version https://git-lfs"), name,
-              "file: is a git-lfs pointer, the array lies elsewhere; run git lfs pull");
-  require_npy(!front.starts_with("PK\x03\x04"), name,
-              "magic: is a zip archive (.npz); unzip it and read the .npy files inside");
-  require_npy(front.starts_with("\x93NUMPY"), name,
-              "magic: is not a .npy file; save the array with numpy.save");
-  require_npy(front.size() >= 12, name, "header: is cut off; copy the file again");
+  refuse_placeholder(front, name);
+  require_io(!front.starts_with("PK\x03\x04"), name,
+             "magic: is a zip archive (.npz); read it with NpzFile of io/npz.hpp");
+  require_io(front.starts_with("\x93NUMPY"), name,
+             "magic: is not a .npy file; save the array with numpy.save");
+  require_io(front.size() >= 12, name, "header: is cut off; copy the file again");
   const auto byte = [&](std::size_t at) {
     return std::size_t{static_cast<unsigned char>(front[at])};
   };
-  require_npy(byte(6) >= 1 && byte(6) <= 3 && byte(7) == 0, name,
-              "version: must be 1.0, 2.0 or 3.0, got ", byte(6), '.', byte(7),
-              "; save the array again with numpy.save");
+  require_io(byte(6) >= 1 && byte(6) <= 3 && byte(7) == 0, name,
+             "version: must be 1.0, 2.0 or 3.0, got ", byte(6), '.', byte(7),
+             "; save the array again with numpy.save");
   std::size_t length = byte(8) | byte(9) << 8;
   if (byte(6) > 1) length |= byte(10) << 16 | byte(11) << 24;
   const std::size_t begin = byte(6) > 1 ? 12 : 10;
-  require_npy(length <= npy_header_limit - begin, name, "header: declares ", length,
-              " bytes, no array of numbers needs so many; save the array again");
-  require_npy(length <= front.size() - begin, name, "header: is cut off; copy the file again");
+  require_io(length <= npy_header_limit - begin, name, "header: declares ", length,
+             " bytes, no array of numbers needs so many; save the array again");
+  require_io(length <= front.size() - begin, name, "header: is cut off; copy the file again");
   return front.substr(begin, length);
 }
 
 inline std::size_t npy_item_bytes(const std::string& descr, const std::string& name) {
-  require_npy(descr.find('O') == std::string::npos, name,
-              "descr: Python objects are never read; save an array of numbers");
+  require_io(descr.find('O') == std::string::npos, name,
+             "descr: Python objects are never read; save an array of numbers");
   constexpr std::array<std::string_view, 12> known{"b1", "i1", "i2", "i4", "i8", "u1",
                                                    "u2", "u4", "u8", "f2", "f4", "f8"};
   const std::string_view type =
       std::string_view(descr).substr(std::min<std::size_t>(1, descr.size()));
   const bool order = descr.starts_with('<') || descr.starts_with('>') || descr.starts_with('=');
-  require_npy(std::find(known.begin(), known.end(), type) != known.end() &&
-                  (order || (descr[0] == '|' && type[1] == '1')),
-              name, "descr: must be b1, i1..i8, u1..u8, f2, f4 or f8 with a byte order, got '",
-              descr.substr(0, 16), "'; convert the array with astype");
+  require_io(std::find(known.begin(), known.end(), type) != known.end() &&
+                 (order || (descr[0] == '|' && type[1] == '1')),
+             name, "descr: must be b1, i1..i8, u1..u8, f2, f4 or f8 with a byte order, got '",
+             descr.substr(0, 16), "'; convert the array with astype");
   return static_cast<std::size_t>(type[1] - '0');
 }
 
@@ -177,15 +170,15 @@ inline NpyHeader read_npy_header(std::string_view front, std::uintmax_t size,
   for (const Index extent : header.shape) {
     const auto factor = static_cast<std::size_t>(extent);
     constexpr auto limit = static_cast<std::size_t>(std::numeric_limits<Index>::max());
-    require_npy(factor == 0 || header.bytes <= limit / factor, name,
-                "shape: declares more numbers than any memory holds; save the array again");
+    require_io(factor == 0 || header.bytes <= limit / factor, name,
+               "shape: declares more numbers than any memory holds; save the array again");
     header.bytes *= factor;
   }
   const std::uintmax_t held = size - header.begin;
-  require_npy(held >= header.bytes, name, "payload: is cut off, ", held, " of ", header.bytes,
-              " bytes are there; copy the file again");
-  require_npy(held == header.bytes, name, "payload: ", held - header.bytes,
-              " bytes follow the array; save one array a file");
+  require_io(held >= header.bytes, name, "payload: is cut off, ", held, " of ", header.bytes,
+             " bytes are there; copy the file again");
+  require_io(held == header.bytes, name, "payload: ", held - header.bytes,
+             " bytes follow the array; save one array a file");
   return header;
 }
 
