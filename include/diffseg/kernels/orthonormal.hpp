@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Orthonormal rows and eigenvectors of small Gram matrices, with the same bits for any number of
-// threads.
+// threads. All are templates, so that only who calls them waits for Eigen's solvers to compile.
 #pragma once
 
 #include <Eigen/Eigenvalues>
@@ -54,40 +54,46 @@ void orthonormalise(const Eigen::Ref<const Matrix<Scalar>>& basis, Matrix<Scalar
 
 /// Makes rows [k x n], k <= n, orthonormal in their order, twice for full precision; a row that
 /// the others span already becomes any direction that they do not.
-inline void orthonormalise_rows(Matrix<double>& rows) {
+template <class Real>
+void orthonormalise_rows(Matrix<Real>& rows) {
   for (Index k = 0; k < rows.rows(); ++k) {
     auto row = rows.row(k);
     const auto project = [&] {
-      const double before = row.norm();
+      const Real before = row.norm();
       for (int twice = 0; twice < 2 && k > 0; ++twice) {
-        const Eigen::RowVectorXd along = row * rows.topRows(k).transpose();
+        const Eigen::RowVector<Real, Eigen::Dynamic> along = row * rows.topRows(k).transpose();
         row -= along * rows.topRows(k);
       }
-      const double left = row.norm();
-      if (!(left > 1e-6 * before)) return false;
+      const Real left = row.norm();
+      if (!(left > Real(1e-6) * before)) return false;
       row /= left;
       return true;
     };
-    for (Index axis = 0; !project(); ++axis) row = Eigen::RowVectorXd::Unit(rows.cols(), axis);
+    for (Index axis = 0; !project(); ++axis) {
+      row = Eigen::RowVector<Real, Eigen::Dynamic>::Unit(rows.cols(), axis);
+    }
   }
 }
 
 /// Eigenvalues of X^T X by descent, and what turns `basis` [n x l] into its eigenvectors.
+template <class Real>
 struct Spectrum {
-  Eigen::VectorXd values;
-  Matrix<double> vectors;  ///< columns
+  Eigen::VectorX<Real> values;
+  Matrix<Real> vectors;  ///< columns
 };
 
-inline Spectrum descending(const Eigen::MatrixXd& gram) {
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
+template <class Real>
+Spectrum<Real> descending(const Eigen::MatrixX<Real>& gram) {
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixX<Real>> solver(gram);
   return {solver.eigenvalues().reverse().cwiseMax(0), solver.eigenvectors().rowwise().reverse()};
 }
 
 /// Products of all columns (`of_columns`) or of all rows of x with each other.
-inline Eigen::MatrixXd smaller_gram(const Matrix<double>& x, bool of_columns) {
+template <class Real>
+Eigen::MatrixX<Real> smaller_gram(const Matrix<Real>& x, bool of_columns) {
   constexpr Index block = 64;
   const Index count = of_columns ? x.cols() : x.rows();
-  Eigen::MatrixXd gram(count, count);
+  Eigen::MatrixX<Real> gram(count, count);
   parallel_for((count + block - 1) / block, [&](Index index) {
     const Index begin = index * block;
     const Index width = std::min(block, count - begin);

@@ -74,7 +74,7 @@ template <class Scalar>
 Directions<Scalar> exact_directions(const CentredRows<Scalar>& rows, Index k) {
   const Matrix<double> x = rows.dense();
   const bool of_columns = x.cols() <= x.rows();
-  const Spectrum spectrum = descending(smaller_gram(x, of_columns));
+  const Spectrum<double> spectrum = descending(smaller_gram(x, of_columns));
   Matrix<double> directions = spectrum.vectors.leftCols(k).transpose();
   if (!of_columns) keep_serial([&] { directions = (directions * x).eval(); });
   orthonormalise_rows(directions);
@@ -100,7 +100,8 @@ class RandomDirections {
   Directions<Scalar> find() {
     span();
     Directions<Scalar> found;
-    const Spectrum spectrum = descending(smaller_gram(scores_.template cast<double>(), true));
+    const Matrix<double> scores = scores_.template cast<double>();
+    const Spectrum<double> spectrum = descending(smaller_gram(scores, true));
     const Matrix<Scalar> turn =
         spectrum.vectors.leftCols(options_.components).template cast<Scalar>();
     keep_serial([&] {
