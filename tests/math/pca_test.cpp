@@ -206,6 +206,33 @@ TEMPLATE_TEST_CASE("fit_pca completes what the rows do not span", "[pca]", float
   }
 }
 
+TEMPLATE_TEST_CASE("fit_pca of a sample is that of its rows copied", "[pca]", float, double) {
+  Random random(39);
+  INFO(random.note());
+  const auto rows = decaying_rows<TestType>(random, 700, 150, 3, 1);
+  std::vector<Index> sample;  // neither in order nor without repetition
+  for (Index i = 0; i < 310; ++i) sample.push_back((i * 37 + 11) % 700);
+  sample.push_back(sample[5]);
+  Matrix<TestType> copied(311, 150);
+  for (std::size_t i = 0; i < sample.size(); ++i) {
+    copied.row(static_cast<Index>(i)) = rows.row(sample[i]);
+  }
+  for (const auto method : {PcaMethod::exact, PcaMethod::randomized}) {
+    const PcaOptions options{.components = 9, .method = method};
+    PcaOptions sampled = options;
+    sampled.sample = sample;
+    Matrix<TestType> scores, expected_scores;
+    const auto pca = fit_pca(rows, sampled, scores);
+    const auto expected = fit_pca(copied, options, expected_scores);
+    CHECK(same_bits(pca.mean, expected.mean));
+    CHECK(same_bits(pca.components, expected.components));
+    CHECK(same_bits(scores, expected_scores));
+    CHECK(scores.rows() == 311);
+    CHECK(pca.explained_variance == expected.explained_variance);
+    CHECK(pca.explained_variance_ratio == expected.explained_variance_ratio);
+  }
+}
+
 TEST_CASE("fit_pca keeps its digits far from the origin", "[pca]") {
   Random random(36);
   INFO(random.note());
@@ -257,6 +284,9 @@ TEST_CASE("PCA refuses what it cannot fit", "[pca]") {
   CHECK_THAT(fit({.components = 6}), Contains("lesser of rows and columns 5, got 6"));
   CHECK_THAT(fit({.components = 2, .power_iterations = -1}), Contains("must be >= 0, got -1"));
   CHECK_THAT(fit({.components = 2, .oversampling = -3}), Contains("and -3"));
+  CHECK_THAT(fit({.components = 2, .sample = {0, 8, 9}}), Contains("rows 0 .. 8, got 9"));
+  CHECK_THAT(fit({.components = 2, .sample = {3, -1}}), Contains("rows 0 .. 8, got -1"));
+  CHECK_THAT(fit({.components = 4, .sample = {1, 2, 3}}), Contains("and columns 3, got 4"));
   const auto pca = fit_pca(rows, {.components = 2});
   CHECK_THAT(complaint([&] { static_cast<void>(pca.transform(Matrix<float>(3, 4))); }),
              Contains("the width fitted 5, got 4"));
@@ -264,4 +294,6 @@ TEST_CASE("PCA refuses what it cannot fit", "[pca]") {
              Contains("there are components 2, got 4"));
   rows(4, 4) = std::numeric_limits<float>::infinity();
   CHECK_THAT(fit({.components = 2}), Contains("rows must be finite, row 4 is not"));
+  CHECK_THAT(fit({.components = 2, .sample = {8, 4, 2}}), Contains("row 4 is not"));
+  CHECK(fit({.components = 2, .sample = {8, 3, 2}}) == "no error");  // only what is fitted is read
 }
