@@ -165,6 +165,7 @@ TEST_CASE("npy: every malformed file gets a message of its own", "[unit][npy]") 
       {descr("O"), "descr: Python objects are never read"},
       {file(fields, four), "descr: items of several fields are not read"},
       {file(pair, four), "descr: items of several fields are not read"},
+      {descr(std::string("\0\x1b[", 3)), "got '??['; convert the array with astype"},
       {descr("<c8"), "got '<c8'; convert the array with astype"},
       {descr("<f16"), "got '<f16'"},
       {descr("<f1"), "got '<f1'"},

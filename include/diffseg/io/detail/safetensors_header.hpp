@@ -115,6 +115,9 @@ class SafetensorsHeaderReader {
       }
       return true;
     };
+    // The parser takes a zero byte for the end and does not look behind it.
+    const std::size_t zero = text.find('\0');
+    check(zero == std::string_view::npos, "header: is no JSON at byte ", zero);
     try {
       return Json::parse(text.begin(), text.end(), callback);
     } catch (const Json::parse_error& error) {

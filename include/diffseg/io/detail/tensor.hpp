@@ -61,7 +61,9 @@ To convert_number(From value, const std::string& name) {
   } else if constexpr (std::is_integral_v<To>) {
     require_io(false, name, "type: floating point numbers are not read as integers");
   }
-  if constexpr (small) {
+  if constexpr (std::is_same_v<To, From>) {
+    return value;  // every bit of it, NaN or not
+  } else if constexpr (small) {
     return static_cast<To>(static_cast<float>(value));
   } else {
     return static_cast<To>(value);
