@@ -151,6 +151,7 @@ TEST_CASE("safetensors: every malformed file gets a message of its own", "[unit]
       {shape("[\"1\"]"), "shape: of 'x' must be a list of whole numbers >= 0"},
       {shape("[null]"), "shape: of 'x' must be a list of whole numbers >= 0"},
       {shape("[99999999999999999999]"), "shape: of 'x' must be a list of whole numbers >= 0"},
+      {shape("[1e999]"), "header: holds a number that is too large"},
       {shape("[9223372036854775808]"), "shape: of 'x' has an extent larger than any array"},
       {shape("[4294967296,4294967296]"), "shape: of 'x' declares more numbers than any memory"},
       {shape("[2]"), "data_offsets: 'x' has 4 bytes, its shape and dtype need 8"},

@@ -122,6 +122,8 @@ class SafetensorsHeaderReader {
       return Json::parse(text.begin(), text.end(), callback);
     } catch (const Json::parse_error& error) {
       check(false, "header: is no JSON at byte ", error.byte);
+    } catch (const Json::out_of_range&) {
+      check(false, "header: holds a number that is too large");
     }
     return {};
   }
