@@ -17,7 +17,7 @@ namespace support {
 /// The lowest `count` bytes of `value`, the lowest first.
 inline std::string number(std::uint64_t value, int count) {
   std::string text;
-  for (int i = 0; i < count; ++i) text += static_cast<char>(value >> (8 * i) & 255);
+  for (int i = 0; i < count; ++i, value >>= 8) text += static_cast<char>(value & 255);
   return text;
 }
 
