@@ -6,6 +6,7 @@
 #include <Eigen/SparseCore>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -37,28 +38,45 @@ struct Image {
 /// How the numbers of a Layer are stored.
 enum class ElementType { f16, bf16, f32, f64 };
 
+/// Bytes of one number.
+[[nodiscard]] constexpr Index element_bytes(ElementType type) {
+  return type == ElementType::f64 ? 8 : type == ElementType::f32 ? 4 : 2;
+}
+
+/// What the numbers of a Layer mean.
+enum class LayerKind {
+  probabilities,  ///< attention: every row is a distribution over keys
+  scores,         ///< what the soft-max over keys makes probabilities of; -infinity: masked out
+  queries_keys    ///< queries in `data`, keys in `key_data`: the scores are scale * query . key
+};
+
 /// One self-attention tensor [heads, queries, keys], row-major: every row is a distribution over
-/// keys. A view: `data` must stay alive unless `owner` keeps it.
+/// keys, or what makes one (`kind`). A view: the numbers must stay alive unless `owner` keeps them.
+/// Numbers of one row are neighbours; rows and heads lie as far apart as the strides say.
 struct Layer {
-  const void* data = nullptr;
+  const void* data = nullptr;  ///< [heads, queries, keys], or queries [heads, queries, depth]
   ElementType type = ElementType::f32;
   Index heads = 0;                    ///< >= 1
   GridSize queries;                   ///< grid of the query tokens
   GridSize keys;                      ///< grid of the key tokens
-  std::shared_ptr<const void> owner;  ///< keeps `data` alive when set
+  std::shared_ptr<const void> owner;  ///< keeps the numbers alive when set
+  LayerKind kind = LayerKind::probabilities;
+  Index head_stride = 0;           ///< numbers from one head to the next; 0: as dense rows have it
+  Index row_stride = 0;            ///< numbers from one query to the next; 0: dense
+  const void* key_data = nullptr;  ///< queries_keys: keys [heads, keys, depth] of the same type
+  Index depth = 0;                 ///< queries_keys: numbers of a query, >= 1
+  double scale = 0;                ///< queries_keys: > 0; 0: 1 / sqrt(depth)
+  Index key_head_stride = 0;       ///< as head_stride, of key_data
+  Index key_row_stride = 0;        ///< as row_stride, of key_data
+  /// The rows are parts of longer distributions: each head's is scaled to sum 1 before the mean.
+  bool partial = false;
+  std::vector<double> head_weights = {};  ///< one per head, >= 0, not all 0; empty: alike
 
-  /// View of `heads * grid.cells() * grid.cells()` numbers, queries and keys on one grid.
-  static Layer view(const float* data, Index heads, GridSize grid) {
-    return {data, ElementType::f32, heads, grid, grid, nullptr};
-  }
-  static Layer view(const double* data, Index heads, GridSize grid) {
-    return {data, ElementType::f64, heads, grid, grid, nullptr};
-  }
-  static Layer view(const Eigen::half* data, Index heads, GridSize grid) {
-    return {data, ElementType::f16, heads, grid, grid, nullptr};
-  }
-  static Layer view(const Eigen::bfloat16* data, Index heads, GridSize grid) {
-    return {data, ElementType::bf16, heads, grid, grid, nullptr};
+  /// View of `heads * grid.cells() * grid.cells()` numbers, queries and keys on one grid; Element
+  /// is float, double, Eigen::half or Eigen::bfloat16.
+  template <class Element>
+  static Layer view(const Element* data, Index heads, GridSize grid) {
+    return {data, type_of<Element>(), heads, grid, grid, nullptr};
   }
   /// A layer that keeps its numbers.
   template <class Element>
@@ -68,12 +86,47 @@ struct Layer {
     layer.owner = std::move(kept);
     return layer;
   }
+  /// View of queries and keys [heads, grid.cells(), depth], whose attention is never stored.
+  template <class Element>
+  static Layer queries_and_keys(const Element* queries, const Element* keys, Index heads,
+                                Index depth, GridSize grid) {
+    Layer layer = view(queries, heads, grid);
+    layer.kind = LayerKind::queries_keys;
+    layer.key_data = keys;
+    layer.depth = depth;
+    return layer;
+  }
   /// The same numbers as cross-attention [heads, queries, tokens]: a view of `heads * grid.cells()
   /// * tokens` numbers; the text's tokens are the keys, in a grid of one row.
   [[nodiscard]] Layer over_tokens(Index tokens) const {
     Layer layer = *this;
     layer.keys = {1, tokens};
     return layer;
+  }
+
+  /// Numbers between queries and between heads, whether given or dense.
+  [[nodiscard]] Index query_step() const {
+    const Index row = kind == LayerKind::queries_keys ? depth : keys.cells();
+    return row_stride != 0 ? row_stride : row;
+  }
+  [[nodiscard]] Index head_step() const {
+    return head_stride != 0 ? head_stride : query_step() * queries.cells();
+  }
+  [[nodiscard]] Index key_step() const { return key_row_stride != 0 ? key_row_stride : depth; }
+  [[nodiscard]] Index key_head_step() const {
+    return key_head_stride != 0 ? key_head_stride : key_step() * keys.cells();
+  }
+
+ private:
+  template <class Element>
+  static constexpr ElementType type_of() {
+    static_assert(std::is_same_v<Element, float> || std::is_same_v<Element, double> ||
+                      std::is_same_v<Element, Eigen::half> ||
+                      std::is_same_v<Element, Eigen::bfloat16>,
+                  "a layer holds float, double, Eigen::half or Eigen::bfloat16");
+    if (std::is_same_v<Element, Eigen::half>) return ElementType::f16;
+    if (std::is_same_v<Element, Eigen::bfloat16>) return ElementType::bf16;
+    return std::is_same_v<Element, double> ? ElementType::f64 : ElementType::f32;
   }
 };
 
