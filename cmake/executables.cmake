@@ -15,7 +15,7 @@ if(DIFFSEG_NATIVE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 raises these falsely in its own AVX-512 headers and std::string (GCC bugs 105593 and
   # 105651); builds without -march=native still look.
   target_compile_options(diffseg_executable INTERFACE
-    -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)
+    -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow)
 endif()
 
 # An executable of this project from the given sources.

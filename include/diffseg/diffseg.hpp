@@ -22,6 +22,7 @@
 #include "diffseg/stages/affinity.hpp"
 #include "diffseg/stages/aggregate.hpp"
 #include "diffseg/stages/aggregate_cross.hpp"
+#include "diffseg/stages/aggregator.hpp"
 #include "diffseg/stages/assign.hpp"
 #include "diffseg/stages/compare.hpp"
 #include "diffseg/stages/downsample.hpp"

@@ -22,9 +22,8 @@ std::string deflate_of(const std::string& bytes, int level) {
   stream.next_out = reinterpret_cast<Bytef*>(packed.data());
   stream.avail_out = static_cast<uInt>(packed.size());
   REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  packed.resize(packed.size() - stream.avail_out);
   deflateEnd(&stream);
-  return packed;
+  return packed.substr(0, packed.size() - stream.avail_out);
 }
 
 diffseg::Inflated inflate(const std::string& packed, std::string& to) {

@@ -44,6 +44,13 @@ template <class Element>
   return bits != sign && ((bits & sign) != 0 || bits >= infinity);
 }
 
+/// Neither NaN nor infinite, for all element types, by the bits.
+template <class Element>
+[[nodiscard]] bool is_finite_element(Element value) {
+  const auto infinity = detail::bits_of(Eigen::NumTraits<Element>::infinity());
+  return (detail::bits_of(value) & infinity) != infinity;
+}
+
 namespace detail {
 
 /// head_sum of numbers that need no conversion, packets [0, whole): heads inside, so that a sum

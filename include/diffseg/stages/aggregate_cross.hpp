@@ -12,9 +12,9 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
-#include "diffseg/kernels/head_sum.hpp"
 #include "diffseg/math/attention.hpp"
 #include "diffseg/math/resample.hpp"
+#include "diffseg/stages/detail/layer_rows.hpp"
 
 namespace diffseg {
 
@@ -103,27 +103,23 @@ struct AggregateCross {
   static Matrix<Scalar> coarse_planes(const Layer& layer, std::size_t index,
                                       const std::vector<Index>& wanted) {
     const Index queries = layer.queries.cells();
-    const Index count = layer.keys.cells();
+    const std::vector<Scalar> ones(static_cast<std::size_t>(layer.keys.cells()), Scalar(1));
+    if (layer.kind == LayerKind::queries_keys) {
+      refuse_invalid_products(layer, index, "AggregateCross");
+    }
+    const detail::LayerRows<Scalar> rows(layer, index, "AggregateCross");
+    const Index together = rows.block() == 1 ? 16 : rows.block();
     Matrix<Scalar> planes(static_cast<Index>(wanted.size()) + 1, queries);
-    parallel_for(
-        layer.queries.height, [&] { return Buffer<Scalar>(count); },
-        [&](Index y, Buffer<Scalar>& row) {
-          for (Index i = y * layer.queries.width; i < (y + 1) * layer.queries.width; ++i) {
-            const bool sound = visit_elements(layer, [&](const auto* data) {
-              return head_sum(data + i * count, queries * count, layer.heads, count, row.data());
-            });
-            if (!sound) refuse_invalid(layer, index, i, "AggregateCross");
-            const Scalar total = row.sum();
-            require(
-                total > Scalar(0) && is_finite(total),
-                "AggregateCross: the attention of a query must have a positive finite sum, got ",
-                total, " at layer ", index, ", query ", i);
-            for (std::size_t k = 0; k < wanted.size(); ++k) {
-              planes(static_cast<Index>(k), i) = row[wanted[k]];
-            }
-            planes(planes.rows() - 1, i) = total;
-          }
-        });
+    parallel_for((queries + together - 1) / together, [&] { return rows.make_scratch(); },
+                 [&](Index piece, auto& scratch) {
+                   const Index end = std::min(queries, (piece + 1) * together);
+                   rows.read(piece * together, end, scratch, [&](Index i, const Scalar* row) {
+                     for (std::size_t k = 0; k < wanted.size(); ++k) {
+                       planes(static_cast<Index>(k), i) = row[wanted[k]];
+                     }
+                     planes(planes.rows() - 1, i) = rows.total(i, row, ones.data());
+                   });
+                 });
     return planes;
   }
 

@@ -73,11 +73,17 @@ struct Downsample {
   /// The same into `result`.
   void operator()(const Layers& layers, Layers& result) const {
     check();
-    for (std::size_t i = 0; i < layers.size(); ++i) check_layer(layers[i], i, "Downsample");
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      check_layer(layers[i], i, "Downsample");
+      require(layers[i].kind == LayerKind::probabilities || is_coarse(layers[i]),
+              "Downsample: layer ", i,
+              " must hold probabilities to be reduced; give its scores or ",
+              "queries and keys to Aggregate, whose grid may be any");
+    }
     const ProfileScope scope("Downsample");
     Layers reduced_layers;
     for (const Layer& layer : layers) {
-      if (reduced(layer.queries) == layer.queries && reduced(layer.keys) == layer.keys) {
+      if (is_coarse(layer)) {
         reduced_layers.push_back(layer);
       } else if (layer.type == ElementType::f64) {
         reduced_layers.push_back(reduce<double>(layer));
@@ -106,7 +112,7 @@ struct Downsample {
     const ProfileScope scope("Downsample");
     const Maps<Scalar> source = maps;  // `result` may be the same object
     const GridSize grid = reduced(source.grid());
-    reduce_rows(source.rows().data(), source.grid(), grid, source.grid(), grid,
+    reduce_rows(source.rows().data(), source.tokens(), source.grid(), grid, source.grid(), grid,
                 result.reset(grid).data());
   }
 
@@ -119,28 +125,35 @@ struct Downsample {
     return {std::min(from.height, size.height), std::min(from.width, size.width)};
   }
 
+  /// There is nothing to reduce.
+  [[nodiscard]] bool is_coarse(const Layer& layer) const {
+    return reduced(layer.queries) == layer.queries && reduced(layer.keys) == layer.keys;
+  }
+
   template <class Scalar>
   [[nodiscard]] Layer reduce(const Layer& layer) const {
     const GridSize queries = reduced(layer.queries);
     const GridSize keys = reduced(layer.keys);
-    const Index from = layer.queries.cells() * layer.keys.cells();
     const Index to = queries.cells() * keys.cells();
     std::vector<Scalar> values(static_cast<std::size_t>(layer.heads * to));
     visit_elements(layer, [&](const auto* data) {
       for (Index head = 0; head < layer.heads; ++head) {
-        reduce_rows(data + head * from, layer.queries, queries, layer.keys, keys,
-                    values.data() + head * to);
+        reduce_rows(data + head * layer.head_step(), layer.query_step(), layer.queries, queries,
+                    layer.keys, keys, values.data() + head * to);
       }
     });
     Layer result = Layer::owning(std::move(values), layer.heads, queries);
     result.keys = keys;
+    result.partial = layer.partial;
+    result.head_weights = layer.head_weights;
     return result;
   }
 
-  /// out [queries_to x keys_to]: the mean over covered queries, the sum over covered keys.
+  /// out [queries_to x keys_to]: the mean over covered queries, `stride` numbers apart, the sum
+  /// over covered keys.
   template <class Element, class Scalar>
-  static void reduce_rows(const Element* in, GridSize queries_from, GridSize queries_to,
-                          GridSize keys_from, GridSize keys_to, Scalar* out) {
+  static void reduce_rows(const Element* in, Index stride, GridSize queries_from,
+                          GridSize queries_to, GridSize keys_from, GridSize keys_to, Scalar* out) {
     const auto from_queries = cached_resampler<Scalar>(queries_from, queries_to, Resampling::mean);
     const auto to_keys = cached_resampler<Scalar>(keys_from, keys_to, Resampling::mass);
     const auto& rows = from_queries->vertical();
@@ -162,8 +175,7 @@ struct Downsample {
           if (weight == Scalar(0)) continue;
           const Index source = (rows.first(y) + i) * queries_from.width + columns.first(x) + j;
           scratch.mean +=
-              weight *
-              Row(in + source * keys_from.cells(), keys_from.cells()).template cast<Scalar>();
+              weight * Row(in + source * stride, keys_from.cells()).template cast<Scalar>();
         }
       }
       to_keys->apply(scratch.mean.data(), nullptr, out + query * keys_to.cells(),

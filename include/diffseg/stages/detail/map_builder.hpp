@@ -3,17 +3,16 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <numeric>
 #include <vector>
 
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/packet.hpp"
+#include "diffseg/core/parallel.hpp"
 #include "diffseg/core/types.hpp"
-#include "diffseg/kernels/head_sum.hpp"
-#include "diffseg/math/attention.hpp"
 #include "diffseg/math/resample.hpp"
+#include "diffseg/stages/detail/layer_rows.hpp"
 
 namespace diffseg::detail {
 
@@ -21,39 +20,44 @@ namespace diffseg::detail {
 template <class Scalar>
 struct LayerGroup {
   struct Member {
-    const Layer* layer;
-    std::size_t index;
+    LayerRows<Scalar> rows;
     Scalar weight;
   };
 
   GridSize queries;
   GridSize keys;
-  std::vector<Member> members;
+  std::vector<Member> members;                         // read when a row is wanted
+  Scalar* sums = nullptr;                              // [queries x keys] or what was added before
   std::shared_ptr<const Resampler<Scalar>> to_grid;    // keys -> working grid
   std::shared_ptr<const Resampler<Scalar>> from_grid;  // which queries feed a working query
   std::vector<Index> sources;                          // [T] equal where the same row serves
 
-  /// out [keys.cells()] += scale * sum over members of weight * (mean over heads, scaled so that
-  /// its resampled map sums to 1). The mean's own factor cancels against that sum.
-  void add_row(Index query, Scalar scale, Scalar* out, Scalar* heads) const {
-    const Index count = keys.cells();
-    Eigen::Map<Buffer<Scalar>> result(out, count);
-    const Eigen::Map<const Buffer<Scalar>> row(heads, count);
-    const Eigen::Map<const Buffer<Scalar>> sums(to_grid->sums().data(), count);
-    for (const Member& member : members) {
-      const bool sound = visit_elements(*member.layer, [&](const auto* data) {
-        return head_sum(data + query * count, queries.cells() * count, member.layer->heads, count,
-                        heads);
-      });
-      if (!sound) refuse_invalid(*member.layer, member.index, query, "Aggregate");
-      const Scalar total = (row * sums).sum();
-      // A subnormal sum has lost its digits, and its inverse may be infinite.
-      require(total >= std::numeric_limits<Scalar>::min() && is_finite(total),
-              "Aggregate: the attention of a query must have a positive finite sum, at least ",
-              std::numeric_limits<Scalar>::min(), ", got ", total, " at layer ", member.index,
-              ", query ", query);
-      result += (scale * member.weight / total) * row;
+  LayerGroup(GridSize query_grid, GridSize key_grid, GridSize grid)
+      : queries(query_grid),
+        keys(key_grid),
+        to_grid(cached_resampler<Scalar>(key_grid, grid, Resampling::mass)),
+        from_grid(cached_resampler<Scalar>(query_grid, grid, Resampling::repeat)) {}
+
+  /// Buffers [keys] that one thread needs.
+  struct Scratch {
+    Buffer<Scalar> sum, row, head, mean;
+  };
+
+  /// out [keys] = (or +=, unless `first`) weight * row, scaled so that its resampled map sums to 1.
+  void add_row(const LayerRows<Scalar>& rows, Index query, const Scalar* row, Scalar weight,
+               bool first, Scalar* out) const {
+    const Scalar total = rows.total(query, row, to_grid->sums().data());
+    add_scaled(row, weight / total, keys.cells(), first, out);
+  }
+
+  /// The weighted sum of the layers [keys] for one query.
+  const Scalar* row(Index query, Scratch& scratch) const {
+    if (sums != nullptr) return sums + query * keys.cells();
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const Scalar* row = members[i].rows.read_row(query, scratch.row.data(), scratch.head.data());
+      add_row(members[i].rows, query, row, members[i].weight, i == 0, scratch.sum.data());
     }
+    return scratch.sum.data();
   }
 
   /// Fills `sources`, the first source query of each working query.
@@ -66,48 +70,46 @@ struct LayerGroup {
     }
   }
 
-  /// out [keys.cells()] += the group's row for one working query: one source, or the mean of the
-  /// sources that it covers.
-  void add(GridSize grid, Index token, Scalar* out, Scalar* heads) const {
+  /// The group's row [keys] for one working query: one source, or the mean of those it covers.
+  const Scalar* working_row(GridSize grid, Index token, Scratch& scratch) const {
     const auto& vertical = from_grid->vertical();
     const auto& horizontal = from_grid->horizontal();
     const Index y = token / grid.width;
     const Index x = token % grid.width;
+    if (vertical.taps() == 1 && horizontal.taps() == 1) {
+      return row(vertical.first(y) * queries.width + horizontal.first(x), scratch);
+    }
+    bool first = true;
     for (Index i = 0; i < vertical.taps(); ++i) {
       for (Index j = 0; j < horizontal.taps(); ++j) {
         const Scalar scale = vertical.weights(y)[i] * horizontal.weights(x)[j];
         if (scale == Scalar(0)) continue;
         const Index query = (vertical.first(y) + i) * queries.width + horizontal.first(x) + j;
-        add_row(query, scale, out, heads);
+        add_scaled(row(query, scratch), scale, keys.cells(), first, scratch.mean.data());
+        first = false;
       }
     }
+    return scratch.mean.data();
   }
 };
 
-/// The groups of all layers, coarse queries first, so that what many working queries share is
-/// computed first and once.
+/// The group of these grids in `groups`, made when missing.
 template <class Scalar>
-std::vector<LayerGroup<Scalar>> group_layers(const Layers& layers,
-                                             const std::vector<double>& weights, GridSize grid) {
-  std::vector<LayerGroup<Scalar>> groups;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (weights[i] == 0) continue;
-    const Layer& layer = layers[i];
-    auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) {
-      return g.queries == layer.queries && g.keys == layer.keys;
-    });
-    if (group == groups.end()) {
-      group = groups.insert(groups.end(), {layer.queries, layer.keys, {}, nullptr, nullptr, {}});
-      group->to_grid = cached_resampler<Scalar>(layer.keys, grid, Resampling::mass);
-      group->from_grid = cached_resampler<Scalar>(layer.queries, grid, Resampling::repeat);
-      group->find_sources(grid);
-    }
-    group->members.push_back({&layer, i, static_cast<Scalar>(weights[i])});
+LayerGroup<Scalar>& find_group(std::vector<LayerGroup<Scalar>>& groups, const Layer& layer,
+                               GridSize grid) {
+  for (auto& group : groups) {
+    if (group.queries == layer.queries && group.keys == layer.keys) return group;
   }
+  return groups.emplace_back(layer.queries, layer.keys, grid);
+}
+
+/// Coarse queries first, so that what many working queries share is computed first and once.
+template <class Scalar>
+void prepare_groups(std::vector<LayerGroup<Scalar>>& groups, GridSize grid) {
+  for (auto& group : groups) group.find_sources(grid);
   std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
     return a.queries.cells() < b.queries.cells();
   });
-  return groups;
 }
 
 /// Working queries so that those with the same coarse sources follow each other: a radix sort with
@@ -137,18 +139,19 @@ class MapBuilder {
   MapBuilder(const std::vector<LayerGroup<Scalar>>& groups, GridSize grid)
       : groups_(groups), grid_(grid), sources_(groups.size(), unknown), partial_(groups.size()) {
     Index keys = 0;
-    Index scratch = 0;
+    Index resampling = 0;
     for (const auto& group : groups) {
       keys = std::max(keys, group.keys.cells());
-      scratch = std::max(scratch, group.to_grid->scratch_size());
+      resampling = std::max(resampling, group.to_grid->scratch_size());
     }
     for (auto& partial : partial_) partial.resize(grid.cells());
-    row_.resize(keys);
-    heads_.resize(keys);
-    scratch_.resize(scratch);
+    for (auto* buffer : {&scratch_.sum, &scratch_.row, &scratch_.head, &scratch_.mean}) {
+      buffer->resize(keys);
+    }
+    resampling_.resize(resampling);
   }
 
-  /// out [T] = the weighted sum of all groups for working query `token`.
+  /// out [T] = the sum of all groups for working query `token`; may be the last group's own row.
   void build(Index token, Scalar* out) {
     std::size_t next = 0;
     while (next < groups_.size() && is_current(next, token)) ++next;
@@ -182,14 +185,15 @@ class MapBuilder {
 
   /// out [T] = base [T] (or nothing) + one group.
   void add(const LayerGroup<Scalar>& group, Index token, const Scalar* base, Scalar* out) {
-    if (group.keys == grid_) {
-      if (base == nullptr) std::fill_n(out, grid_.cells(), Scalar(0));
-      if (base != nullptr) std::copy_n(base, grid_.cells(), out);
-      group.add(grid_, token, out, heads_.data());
-    } else {
-      row_.head(group.keys.cells()).setZero();
-      group.add(grid_, token, row_.data(), heads_.data());
-      group.to_grid->apply(row_.data(), base, out, scratch_.data());
+    const Scalar* row = group.working_row(grid_, token, scratch_);
+    if (group.keys != grid_) {
+      group.to_grid->apply(row, base, out, resampling_.data());
+    } else if (base != nullptr) {
+      using Row = Eigen::Map<const Buffer<Scalar>>;
+      Eigen::Map<Buffer<Scalar>>(out, grid_.cells()) =
+          Row(base, grid_.cells()) + Row(row, grid_.cells());
+    } else if (row != out) {
+      std::copy_n(row, grid_.cells(), out);
     }
   }
 
@@ -197,7 +201,30 @@ class MapBuilder {
   GridSize grid_;
   std::vector<Index> sources_;
   std::vector<Buffer<Scalar>> partial_;  // [groups] sums of the groups up to this one
-  Buffer<Scalar> row_, heads_, scratch_;
+  typename LayerGroup<Scalar>::Scratch scratch_;
+  Buffer<Scalar> resampling_;
 };
+
+/// rows [T x T] = factor * the sum of all groups, at least `floor`. `rows` may hold the last
+/// group's sums: a row is read before it is written, and by its own query alone.
+template <class Scalar>
+void build_maps(const std::vector<LayerGroup<Scalar>>& groups, GridSize grid, double factor,
+                double floor, Matrix<Scalar>& rows) {
+  const auto order = shared_order(groups, grid.cells());
+  const Index tokens = grid.cells();
+  constexpr Index piece = 64;
+  parallel_for((tokens + piece - 1) / piece, [&] { return MapBuilder<Scalar>(groups, grid); },
+               [&](Index index, MapBuilder<Scalar>& builder) {
+                 for (Index i = index * piece; i < std::min((index + 1) * piece, tokens); ++i) {
+                   const Index token = order[static_cast<std::size_t>(i)];
+                   Scalar* row = rows.data() + token * tokens;
+                   builder.build(token, row);
+                   Eigen::Map<Buffer<Scalar>> map(row, tokens);
+                   map = (map * static_cast<Scalar>(factor)).max(static_cast<Scalar>(floor));
+                   // A floor that adds visible mass would break "sum 1".
+                   if (floor * static_cast<double>(tokens) > 1e-7) map /= map.sum();
+                 }
+               });
+}
 
 }  // namespace diffseg::detail

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// Attention where it lies: views of other libraries' memory, and layers from them, without a copy.
+#pragma once
+
+#include <diffseg/io/detail/view_matrices.hpp>
+
+namespace diffseg {
+
+/// Numbers of `type` at `data`, the extents `shape`; `strides` in numbers, none: dense, row-major.
+/// Throws std::invalid_argument for a null pointer, negative extents or strides of another rank.
+[[nodiscard]] inline TensorView view(const void* data, NumberType type, std::vector<Index> shape,
+                                     std::vector<Index> strides = {},
+                                     std::shared_ptr<const void> owner = nullptr) {
+  return detail::checked_view(
+      {data, type, std::move(shape), std::move(strides), "", std::move(owner)});
+}
+
+/// The same with the type of the pointer: any integer, float, double, or number of two bytes that
+/// std::numeric_limits knows (Eigen::half, Eigen::bfloat16 and those of other libraries).
+template <class Number>
+requires(!std::is_void_v<Number>) [[nodiscard]] TensorView
+    view(const Number* data, std::vector<Index> shape, std::vector<Index> strides = {},
+         std::shared_ptr<const void> owner = nullptr) {
+  return view(data, detail::number_type_of<Number>(), std::move(shape), std::move(strides),
+              std::move(owner));
+}
+
+/// The same for a span or a vector, which must hold every number of the view.
+template <std::ranges::contiguous_range Numbers>
+[[nodiscard]] TensorView view(const Numbers& numbers, std::vector<Index> shape,
+                              std::vector<Index> strides = {},
+                              std::shared_ptr<const void> owner = nullptr) {
+  TensorView result =
+      view(std::ranges::data(numbers), std::move(shape), std::move(strides), std::move(owner));
+  Index needed = 1;
+  for (std::size_t axis = 0; axis < result.shape.size(); ++axis) {
+    require(result.strides[axis] >= 0, "view: strides: must be >= 0 within a span, got ",
+            detail::shape_text(result.strides));
+    if (result.shape[axis] == 0) return result;
+    needed += (result.shape[axis] - 1) * result.strides[axis];
+  }
+  require(std::cmp_less_equal(needed, std::ranges::size(numbers)),
+          "view: shape: ", detail::shape_text(result.shape), " with strides ",
+          detail::shape_text(result.strides), " needs ", needed, " numbers, got ",
+          std::ranges::size(numbers));
+  return result;
+}
+
+/// `x` of another library, of any number type and strides: cv::Mat (also a region of one; several
+/// channels are a last axis), at::Tensor, DLTensor, DLManagedTensor, DLManagedTensorVersioned,
+/// Ort::Value, std::mdspan, xtensor's containers and views, Eigen's matrices, maps, blocks and
+/// tensors. They are known by their members; any type that has the same ones will do.
+///
+/// Of an lvalue only the numbers are seen: it, or `owner`, must keep them alive and in place. An
+/// rvalue is moved into the view's owner, so view(net.forward(x)) keeps what it shows; that of a
+/// reference or map still depends on what it points to. Whoever was handed a DLManagedTensor*
+/// passes it twice: `std::shared_ptr<DLManagedTensor> kept(it, it->deleter); view(*kept, kept)`.
+/// Throws std::invalid_argument for memory of a device, for types that NumberType does not name,
+/// and for what has no strides.
+template <class T>
+requires detail::Viewable<std::remove_cvref_t<T>>
+[[nodiscard]] TensorView view(T&& x, std::shared_ptr<const void> owner = nullptr) {
+  if constexpr (std::is_lvalue_reference_v<T>) {
+    TensorView result = detail::checked_view(detail::members_view(x));
+    result.owner = std::move(owner);
+    return result;
+  } else {
+    using Kept = std::pair<const std::remove_cvref_t<T>, std::shared_ptr<const void>>;
+    auto kept = std::make_shared<Kept>(std::forward<T>(x), std::move(owner));
+    return view(kept->first, std::shared_ptr<const void>(kept));
+  }
+}
+
+/// A tensor of a file.
+[[nodiscard]] inline TensorView view(const Tensor& tensor) {
+  TensorView result{tensor.bytes.data(), tensor.type, tensor.shape, {}, tensor.name, tensor.owner};
+  return detail::checked_view(std::move(result));
+}
+
+namespace detail {
+
+/// Numbers between neighbours of an axis as Layer holds them: 0 where there is one index only.
+inline Index layer_stride(const TensorView& view, std::size_t axis) {
+  if (view.shape[axis] == 1) return 0;
+  const Index stride = view.strides[axis];
+  ViewRefusal{view.name}.require(stride > 0, "strides: must be > 0 (0: broadcast, < 0: flipped), ",
+                                 "got ", shape_text(view.strides), "; make it contiguous");
+  return stride;
+}
+
+/// Refuses numbers that Layer cannot read where they lie: [heads, rows, columns].
+inline void check_rows(const TensorView& view) {
+  const ViewRefusal refusal{view.name};
+  refusal.require(view.shape[2] == 1 || view.strides[2] == 1,
+                  "strides: numbers of a row must be neighbours (last stride 1), got ",
+                  shape_text(view.strides), "; make it contiguous");
+  const auto bytes = number_bytes(view.type);
+  refusal.require(reinterpret_cast<std::uintptr_t>(view.data) % bytes == 0,
+                  "data: must be aligned to ", bytes, " bytes; copy it");
+}
+
+/// One owner of both; null where there is nothing to own.
+inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>& one,
+                                               const std::shared_ptr<const void>& other) {
+  if (one == nullptr || one == other) return other;
+  if (other == nullptr) return one;
+  return std::make_shared<
+      const std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(one, other);
+}
+
+}  // namespace detail
+
+/// `tensor` as one layer where it lies: [heads, queries, keys], [heads, h, w, keys] or [heads, h,
+/// w, key h, key w] of f16, bf16, f32 or f64; a batch goes into the heads first, by merged(0), or
+/// is chosen from by at(0, i) or range(0, i, j). Heads and queries may lie apart, the numbers of a
+/// row are neighbours. The layer shares `tensor.owner` and keeps nothing else alive. Throws
+/// std::invalid_argument "view: ..." when shape, type, strides or grids are none of these.
+[[nodiscard]] inline Layer layer_from(const TensorView& tensor, const LayerGrids& grids = {}) {
+  TensorView rows = detail::checked_view(tensor);
+  const detail::ViewRefusal refusal{rows.name};
+  detail::check_attention_shape(rows.shape, refusal);
+  Layer layer = detail::layer_of_shape(rows.shape, rows.type, grids, refusal);
+  if (rows.rank() == 5) rows = rows.merged(3);
+  if (rows.rank() == 4) rows = rows.merged(1);
+  detail::check_rows(rows);
+  layer.data = rows.data;
+  layer.owner = rows.owner;
+  layer.head_stride = detail::layer_stride(rows, 0);
+  layer.row_stride = detail::layer_stride(rows, 1);
+  return layer;
+}
+
+/// Queries [heads, tokens, depth] and keys [heads, key tokens, depth] of one type as a layer of
+/// kind queries_keys, whose attention is never stored; from [tokens, heads, depth] by
+/// permuted({1, 0, 2}). Scale > 0; 0: 1 / sqrt(depth).
+/// Throws std::invalid_argument "view: ..." when shapes, types, strides, grids or scale do not fit.
+[[nodiscard]] inline Layer queries_keys_from(const TensorView& queries, const TensorView& keys,
+                                             const LayerGrids& grids = {}, double scale = 0) {
+  const TensorView q = detail::checked_view(queries);
+  const TensorView k = detail::checked_view(keys);
+  const detail::ViewRefusal refusal{q.name};
+  const auto usable = [](const TensorView& view) {
+    return view.rank() == 3 && std::ranges::all_of(view.shape, [](Index n) { return n > 0; });
+  };
+  refusal.require(usable(q) && usable(k) && q.shape[0] == k.shape[0] && q.shape[2] == k.shape[2],
+                  "shape: queries and keys must be [heads, tokens, depth] with as many heads and ",
+                  "the same depth, got ", detail::shape_text(q.shape), " and ",
+                  detail::shape_text(k.shape));
+  refusal.require(q.type == k.type, "type: queries and keys must be of one, got numbers of ",
+                  number_bytes(q.type), " and ", number_bytes(k.type), " bytes");
+  refusal.require(is_finite(scale) && scale >= 0, "scale: must be > 0, or 0 for 1 / sqrt(depth), ",
+                  "got ", scale);
+  detail::check_rows(q);
+  detail::check_rows(k);
+  Layer layer =
+      detail::layer_of_shape({q.shape[0], q.shape[1], k.shape[1]}, q.type, grids, refusal);
+  layer.kind = LayerKind::queries_keys;
+  layer.data = q.data;
+  layer.key_data = k.data;
+  layer.depth = q.shape[2];
+  layer.scale = scale;
+  layer.owner = detail::both_owners(q.owner, k.owner);
+  layer.head_stride = detail::layer_stride(q, 0);
+  layer.row_stride = detail::layer_stride(q, 1);
+  layer.key_head_stride = detail::layer_stride(k, 0);
+  layer.key_row_stride = detail::layer_stride(k, 1);
+  return layer;
+}
+
+}  // namespace diffseg

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Layers added up one after the other; none is needed again.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "diffseg/core/check.hpp"
+#include "diffseg/core/parallel.hpp"
+#include "diffseg/core/types.hpp"
+#include "diffseg/math/attention.hpp"
+#include "diffseg/stages/detail/layer_rows.hpp"
+#include "diffseg/stages/detail/map_builder.hpp"
+
+namespace diffseg::detail {
+
+/// Refuses a working grid without cells, or whose maps cannot be addressed.
+inline void check_working_grid(GridSize grid, const char* stage) {
+  require(grid.height >= 1 && grid.width >= 1, stage, ": grid must be at least 1 x 1, got ",
+          grid.height, " x ", grid.width);
+  const Index tokens = checked_product(grid.height, grid.width, stage);
+  (void)checked_product(checked_product(tokens, tokens, stage), Index{8}, stage);
+}
+
+inline void check_floor(double floor, const char* stage) {
+  require(floor >= 1e-37 && floor <= 1e-3, stage, ": floor must be in [1e-37, 1e-3], got ", floor);
+}
+
+inline void check_weight(double weight, const char* stage) {
+  require(is_finite(weight) && weight >= 0, stage, ": weights must be finite and >= 0, got ",
+          weight);
+}
+
+inline void check_weight_sum(double sum, const char* stage) {
+  require(std::abs(sum - 1) <= 1e-6, stage, ": weights must sum to 1, got ", sum,
+          "; divide each by it");
+}
+
+/// The weight of a layer that is given none, before all are scaled to sum 1: the side of its query
+/// grid (the square root of its cells).
+inline double side_weight(const Layer& layer) {
+  return std::sqrt(static_cast<double>(layer.queries.cells()));
+}
+
+/// The weighted sums of layers, each on its own grids, and the maps that they make. Layers on the
+/// working grid are added up in the maps' own storage.
+template <class Scalar>
+class LayerSums {
+ public:
+  /// Reuses the storage of `maps` if no one else holds it.
+  explicit LayerSums(GridSize grid, Maps<Scalar> maps = {}) : grid_(grid), maps_(std::move(maps)) {}
+
+  /// Adds a layer that check_layer has passed; `index` and `stage` go into messages.
+  void add(const Layer& layer, std::size_t index, double weight, const char* stage) {
+    if (layer.kind == LayerKind::queries_keys) refuse_invalid_products(layer, index, stage);
+    if (weight == 0) return;
+    auto& group = find_group(groups_, layer, grid_);
+    const bool first = group.sums == nullptr;
+    if (first) group.sums = storage(layer);
+    const LayerRows<Scalar> rows(layer, index, stage);
+    const Index count = layer.queries.cells();
+    const Index together = rows.block() == 1 ? 16 : rows.block();
+    parallel_for((count + together - 1) / together, [&] { return rows.make_scratch(); },
+                 [&](Index piece, auto& scratch) {
+                   const Index end = std::min(count, (piece + 1) * together);
+                   rows.read(piece * together, end, scratch, [&](Index query, const Scalar* row) {
+                     group.add_row(rows, query, row, static_cast<Scalar>(weight), first,
+                                   group.sums + query * layer.keys.cells());
+                   });
+                 });
+  }
+
+  /// factor * the sum of what was added, at least `floor`; nothing is left to add to.
+  Maps<Scalar> finish(double factor, double floor) {
+    prepare_groups(groups_, grid_);
+    build_maps(groups_, grid_, factor, floor, maps_.reset(grid_));
+    groups_.clear();
+    kept_.clear();
+    return std::move(maps_);
+  }
+
+ private:
+  Scalar* storage(const Layer& layer) {
+    if (layer.queries == grid_ && layer.keys == grid_) return maps_.reset(grid_).data();
+    return kept_.emplace_back(layer.queries.cells(), layer.keys.cells()).data();
+  }
+
+  GridSize grid_;
+  Maps<Scalar> maps_;
+  std::vector<LayerGroup<Scalar>> groups_;
+  std::deque<Matrix<Scalar>> kept_;  // sums on other grids
+};
+
+}  // namespace diffseg::detail
