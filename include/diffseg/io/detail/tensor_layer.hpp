@@ -25,6 +25,7 @@ inline std::string grids_of(Index tokens) {
 
 /// Refuses what stands in the file `name`: io_error.
 struct FileRefusal {
+  static constexpr const char* to_float = "save it as float32";
   const std::string& name;
 
   template <class... Parts>
@@ -60,7 +61,7 @@ template <class Refusal>
 ElementType element_type(NumberType type, const Refusal& refusal) {
   refusal.require(type == NumberType::f16 || type == NumberType::bf16 || type == NumberType::f32 ||
                       type == NumberType::f64,
-                  "type: attention must be floating point numbers; save it as float32");
+                  "type: attention must be floating point numbers; ", Refusal::to_float);
   switch (type) {
     case NumberType::f16:
       return ElementType::f16;

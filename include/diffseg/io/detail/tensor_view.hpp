@@ -18,6 +18,7 @@ namespace detail {
 
 /// Refuses what a view shows: std::invalid_argument, "view: NAME: ...".
 struct ViewRefusal {
+  static constexpr const char* to_float = "convert it to float32";
   const std::string& name;
 
   template <class... Parts>

@@ -3,6 +3,7 @@
 // means stands in each library's ABI and does not change.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <iterator>
 #include <ranges>
@@ -38,7 +39,8 @@ inline Index to_index(auto value) {
 
 inline std::vector<Index> to_indices(const auto& values) {
   std::vector<Index> result;
-  for (const auto& value : values) result.push_back(to_index(value));
+  std::ranges::transform(values, std::back_inserter(result),
+                         [](auto value) { return to_index(value); });
   return result;
 }
 
