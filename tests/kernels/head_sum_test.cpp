@@ -86,3 +86,17 @@ TEMPLATE_TEST_CASE("head sums equal sums in double", "[head_sum][law]", float, d
     REQUIRE(static_cast<double>(single[at]) == Approx(expected).epsilon(1e-6));
   }
 }
+
+TEMPLATE_TEST_CASE("every finite number of two bytes is converted exactly", "[head_sum][law]",
+                   Eigen::half, Eigen::bfloat16) {
+  std::vector<TestType> all;
+  const auto infinity = detail::bits_of(Eigen::NumTraits<TestType>::infinity());
+  for (std::uint16_t bits = 0; bits < infinity; ++bits) {
+    all.push_back(std::bit_cast<TestType>(bits));
+  }
+  std::vector<float> sums(all.size());
+  (void)head_sum(all.data(), 0, 1, static_cast<Index>(all.size()), sums.data());
+  std::size_t different = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) different += sums[i] != static_cast<float>(all[i]);
+  REQUIRE(different == 0);
+}

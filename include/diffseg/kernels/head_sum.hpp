@@ -3,6 +3,8 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -104,6 +106,48 @@ Packet<Scalar> head_sum_packets(const Scalar* in, Index head_stride, Index heads
 
 }  // namespace detail
 
+namespace detail {
+
+/// The absolute value of a half precision number from its bits, by operations that every vector
+/// unit has; infinities and NaN become large numbers.
+inline float magnitude(Eigen::half value) {
+  constexpr std::uint32_t least = 0x38800000U;  // 2^-14, the smallest normal half
+  const std::uint32_t bits = (bits_of(value) & 0x7fffU) << 13;
+  const float subnormal = std::bit_cast<float>(bits | least) - std::bit_cast<float>(least);
+  return bits < 0x00800000U ? subnormal : std::bit_cast<float>(bits + 0x38000000U);
+}
+inline float magnitude(Eigen::bfloat16 value) {
+  return std::bit_cast<float>((bits_of(value) & 0x7fffU) << 16);
+}
+template <class Element>
+Element magnitude(Element value) {
+  return std::abs(value);
+}
+
+/// head_sum of numbers to be converted, `whole` pieces of them; the sums of a piece stay in
+/// registers. Returns the numbers' bits, OR-ed.
+template <Index Piece, class Element, class Scalar>
+BitsOf<Element> head_sum_pieces(const Element* in, Index head_stride, Index heads, Index whole,
+                                Scalar* out) {
+  BitsOf<Element> seen[Piece] = {};
+  for (Index piece = 0; piece < whole; ++piece, in += Piece, out += Piece) {
+    Scalar sum[Piece] = {};
+    for (Index head = 0; head < heads; ++head) {
+      const Element* row = in + head * head_stride;
+      for (Index i = 0; i < Piece; ++i) {
+        sum[i] += static_cast<Scalar>(magnitude(row[i]));
+        seen[i] = static_cast<BitsOf<Element>>(seen[i] | bits_of(row[i]));
+      }
+    }
+    for (Index i = 0; i < Piece; ++i) out[i] = sum[i];
+  }
+  BitsOf<Element> all = 0;
+  for (const auto bits : seen) all = static_cast<BitsOf<Element>>(all | bits);
+  return all;
+}
+
+}  // namespace detail
+
 /// out[i] = sum over h < heads of in[h * head_stride + i], i < count, heads >= 1, added in the
 /// order of the heads. Returns false if some number may be negative, NaN or infinite (or is >= 2):
 /// the caller then looks closer. All numbers are judged by their bits, which -ffast-math leaves
@@ -119,6 +163,10 @@ bool head_sum(const Element* in, Index head_stride, Index heads, Index count, Sc
     Scalar bits[packet_size<Scalar>];
     Eigen::internal::pstoreu(bits, detail::head_sum_packets(in, head_stride, heads, whole, out));
     for (const Scalar value : bits) seen = static_cast<Bits>(seen | detail::bits_of(value));
+  } else {
+    constexpr Index piece = 32;
+    done = count / piece * piece;
+    seen = detail::head_sum_pieces<piece>(in, head_stride, heads, count / piece, out);
   }
   for (Index head = 0; head < heads; ++head) {
     const Element* row = in + head * head_stride;
