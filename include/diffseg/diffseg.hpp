@@ -18,6 +18,7 @@
 #include "diffseg/math/region_graph.hpp"
 #include "diffseg/math/resample.hpp"
 #include "diffseg/math/sampling_grid.hpp"
+#include "diffseg/models.hpp"
 #include "diffseg/segment.hpp"
 #include "diffseg/stages/affinity.hpp"
 #include "diffseg/stages/aggregate.hpp"
