@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Structs here have the members of other libraries' tensors; tests/io/foreign has the real ones.
 #include <diffseg/io/view.hpp>
+#include <diffseg/stages/aggregate.hpp>
 
 #include <array>
 #include <numeric>
+#include <random>
 #include <span>
 
 #include "support/catch.hpp"
@@ -414,7 +416,7 @@ TEST_CASE("view: an rvalue is kept and an lvalue is not", "[unit][view]") {
 }
 
 TEST_CASE("layer_from: a view becomes a layer where it lies", "[unit][view]") {
-  const auto values = counting(2 * 4 * 8);
+  const auto values = counting(64);
   const auto dense = diffseg::layer_from(diffseg::view(values.data(), {2, 4, 4}));
   REQUIRE(dense.data == values.data());
   REQUIRE(dense.heads == 2);
@@ -479,8 +481,8 @@ TEST_CASE("layer_from: a view that is no attention is refused in words", "[unit]
 }
 
 TEST_CASE("queries_keys_from: two views become a layer that is never stored", "[unit][view]") {
-  const auto queries = counting(2 * 4 * 3);
-  const auto keys = counting(2 * 6 * 3);
+  const auto queries = counting(24);
+  const auto keys = counting(36);
   const auto view = diffseg::view(queries, {4, 2, 3}).permuted({1, 0, 2});
   const auto layer =
       diffseg::queries_keys_from(view, diffseg::view(keys, {2, 6, 3}), {.keys = {2, 3}}, 0.25);
@@ -509,6 +511,39 @@ TEST_CASE("queries_keys_from: two views become a layer that is never stored", "[
   REQUIRE(one.use_count() == 3);
   REQUIRE(other.use_count() == 3);
   REQUIRE(owning.owner != nullptr);
+}
+
+TEST_CASE("layer_from: strided views aggregate to the bits of their dense copies", "[law][view]") {
+  constexpr Index heads = 3, tokens = 16, depth = 5, wide = 21;
+  std::mt19937 random(7);
+  std::uniform_real_distribution<float> uniform(0.1F, 1.0F);
+  std::vector<float> kept(static_cast<std::size_t>(tokens * heads * wide));
+  for (float& number : kept) number = uniform(random);
+  const auto strided = diffseg::view(kept, {tokens, heads, wide}).permuted({1, 0, 2});
+  const auto dense_copy = [](const TensorView& view) {
+    std::vector<float> copy;
+    for (Index i = 0; i < view.shape[0]; ++i) {
+      for (Index j = 0; j < view.shape[1]; ++j) {
+        for (Index k = 0; k < view.shape[2]; ++k) copy.push_back(number_at(view, {i, j, k}));
+      }
+    }
+    return copy;
+  };
+  const auto rows = [](const Layer& layer) {
+    return diffseg::Maps<float>(diffseg::Aggregate{}(diffseg::Layers{layer})).rows();
+  };
+  const auto attention = strided.range(2, 3, 3 + tokens);
+  const auto dense = dense_copy(attention);
+  REQUIRE(rows(diffseg::layer_from(attention)) ==
+          rows(diffseg::layer_from(diffseg::view(dense, {heads, tokens, tokens}))));
+  const auto queries = strided.range(2, 1, 1 + depth);
+  const auto keys = strided.range(2, 9, 9 + depth);
+  const auto dense_queries = dense_copy(queries);
+  const auto dense_keys = dense_copy(keys);
+  REQUIRE(
+      rows(diffseg::queries_keys_from(queries, keys, {}, 2)) ==
+      rows(diffseg::queries_keys_from(diffseg::view(dense_queries, {heads, tokens, depth}),
+                                      diffseg::view(dense_keys, {heads, tokens, depth}), {}, 2)));
 }
 
 TEST_CASE("queries_keys_from: views that do not fit are refused in words", "[unit][view]") {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+// First: without it clang finds the type incomplete in torch 1.13 as C++20.
+#include <ATen/core/ivalue.h>
+// After it.
 #include <ATen/ATen.h>
 
 #include "expect.hpp"
