@@ -3,8 +3,10 @@
 // ratios_bench [ROUNDS]. Exit status 1 if a result is wrong; a missed goal is only reported, as
 // clocks are noisy.
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <vector>
@@ -142,6 +144,62 @@ void threshold_ratio(int rounds) {
       [&] { diffseg::segment(layers, {}, out); }, {});
 }
 
+/// 8 heads of 4096 queries and keys of 40 numbers: attention that is never stored.
+void products_ratio(int rounds) {
+  constexpr Index heads = 8, tokens = 4096, depth = 40;
+  std::vector<float> q(heads * tokens * depth), k(q.size());
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    q[i] = std::sin(0.37F * static_cast<float>(i % 9973));
+    k[i] = std::cos(0.53F * static_cast<float>(i % 9967));
+  }
+  const bench::Layers layers = {
+      diffseg::Layer::queries_and_keys(q.data(), k.data(), heads, depth, {64, 64})};
+  bench::Maps<float> maps;
+  diffseg::Matrix<float> scores(tokens, tokens);
+  compare(
+      "Aggregate of queries and keys / their products alone", rounds,
+      [&] { diffseg::Aggregate{}(layers, maps); },
+      [&] {
+        for (Index head = 0; head < heads; ++head) {
+          using Rows = Eigen::Map<const diffseg::Matrix<float>>;
+          const Rows queries(q.data() + head * tokens * depth, tokens, depth);
+          const Rows keys(k.data() + head * tokens * depth, tokens, depth);
+          scores.noalias() = queries * keys.transpose();
+        }
+      },
+      {false, 1.5});
+}
+
+/// The same attention in half and in single precision, and from a file that the system has cached.
+void input_ratios(int rounds) {
+  const auto single = bench::make_coffee<float>(2);
+  const auto half = bench::make_coffee<Eigen::half>(2);
+  bench::Maps<float> maps;
+  const auto memory = [&] { diffseg::Aggregate{}(single, maps); };
+  compare("Aggregate, f16 / f32 input", rounds, [&] { diffseg::Aggregate{}(half, maps); }, memory,
+          {false, 1.0});
+  const auto folder = std::filesystem::temp_directory_path() / "diffseg_ratios_bench";
+  std::filesystem::create_directories(folder);
+  std::vector<std::filesystem::path> files;
+  for (const diffseg::Layer& layer : single) {
+    const auto values = bench::numbers(layer);
+    files.push_back(folder / (std::to_string(layer.keys.width) + ".npy"));
+    diffseg::write_npy<float>(files.back(),
+                              {layer.heads, layer.queries.cells(), layer.keys.cells()},
+                              {values.data(), static_cast<std::size_t>(values.size())});
+  }
+  compare("map .npy files + Aggregate / from memory", rounds,
+          [&] {
+            bench::Layers layers;
+            for (const auto& file : files) {
+              layers.push_back(diffseg::layer_from(diffseg::read_npy(file)));
+            }
+            diffseg::Aggregate{}(layers, maps);
+          },
+          memory, {false, 1.2});
+  std::filesystem::remove_all(folder);
+}
+
 void memory_ratio() {
   const auto& layers = bench::coffee();
   const double peak = bench::peak_bytes([&] { (void)diffseg::segment(layers); });
@@ -175,6 +233,8 @@ int main(int argc, char** argv) {
   assign_ratio(rounds);
   pipeline_ratios(rounds);
   threshold_ratio(rounds);
+  products_ratio(rounds);
+  input_ratios(rounds);
   memory_ratio();
   return EXIT_SUCCESS;
 }
