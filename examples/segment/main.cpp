@@ -2,13 +2,17 @@
 // Photos in, label and overlay PNGs out. Everything DiffSeg is in segment_photo().
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <diffseg/diffseg.hpp>
 #include <iostream>
 #include <new>
 #include <set>
 #include <sstream>
+#include <stdexcept>
 
+#include "attention_files.hpp"
 #include "files.hpp"
+#include "nouns.hpp"
 #include "options.hpp"
 #include "overlay.hpp"
 #include "photo_io.hpp"
@@ -33,23 +37,79 @@ class Stopwatch {
 };
 
 /// One anchor for every 4 x 4 cells: 16 x 16 on a square, fewer along the short side of a photo.
-diffseg::GridSize choose_anchors(const Options& options, diffseg::GridSize grid) {
-  return options.anchors.value_or(diffseg::GridSize{grid.height / 4, grid.width / 4});
+diffseg::Compare compare_photo(const Options& options, diffseg::GridSize grid) {
+  return {.anchors = options.anchors.value_or(diffseg::GridSize{grid.height / 4, grid.width / 4}),
+          .ceiling = options.thresholds.front()};
+}
+
+/// 16 x 16 anchors where the published code has them.
+diffseg::Compare compare_attention(const Options& options, diffseg::GridSize grid) {
+  const diffseg::GridSize most{std::min<diffseg::Index>(16, grid.height),
+                               std::min<diffseg::Index>(16, grid.width)};
+  return {.anchors = options.anchors.value_or(most),
+          .placement = diffseg::AnchorPlacement::published,
+          .ceiling = options.thresholds.front()};
+}
+
+diffseg::Labels segment_maps(const diffseg::Maps<float>& maps, const diffseg::Compare& compare,
+                             diffseg::GridSize size, const Options& options, PhotoReport& report) {
+  auto proposals = diffseg::Merge{.thresholds = options.thresholds}(compare(maps));
+  report.grid = maps.grid();
+  report.per_iteration = proposals.per_iteration;
+  if (options.refine) proposals = diffseg::Refine{}(proposals);
+  const diffseg::Assign assign{.size = options.size.value_or(size)};
+  if (!options.tidy) return assign(proposals);
+  return diffseg::Tidy{.min_area = options.min_area, .split = true}(assign(proposals));
 }
 
 diffseg::Labels segment_photo(const diffseg::Image<float>& photo, const Options& options,
                               PhotoReport& report) {
-  const diffseg::Layers layers = diffseg::Affinity{}(photo);
-  const diffseg::Maps<float> maps = diffseg::Aggregate{}(layers);
-  const auto similarities = diffseg::Compare{.anchors = choose_anchors(options, maps.grid()),
-                                             .ceiling = options.thresholds.front()}(maps);
-  auto proposals = diffseg::Merge{.thresholds = options.thresholds}(similarities);
-  report.grid = maps.grid();
-  report.per_iteration = proposals.per_iteration;
-  if (options.refine) proposals = diffseg::Refine{}(proposals);
-  const diffseg::Assign assign{.size = options.size.value_or(photo.size)};
-  if (!options.tidy) return assign(proposals);
-  return diffseg::Tidy{.min_area = options.min_area, .split = true}(assign(proposals));
+  const diffseg::Maps<float> maps = diffseg::Aggregate{}(diffseg::Affinity{}(photo));
+  return segment_maps(maps, compare_photo(options, maps.grid()), photo.size, options, report);
+}
+
+/// The longer side 512 pixels, as the images of most models have, in the shape of the grid.
+diffseg::GridSize size_of(diffseg::GridSize grid) {
+  const diffseg::Index longer = std::max(grid.height, grid.width);
+  const auto side = [&](diffseg::Index cells) {
+    return std::max<diffseg::Index>(1, 512 * cells / longer);
+  };
+  return {side(grid.height), side(grid.width)};
+}
+
+diffseg::Names name_labels(const Attention& attention, const std::vector<diffseg::Noun>& nouns,
+                           const diffseg::Labels& labels) {
+  const diffseg::Name name{.nouns = nouns};
+  const diffseg::AggregateCross aggregate{
+      .size = labels.size, .weights = attention.cross_weights, .tokens = name.tokens()};
+  return name(aggregate(attention.cross), labels);
+}
+
+/// Refusals name the array instead of the number of its layer.
+diffseg::Maps<float> aggregate(const Attention& attention) {
+  try {
+    return diffseg::Aggregate{.weights = attention.weights}(attention.self);
+  } catch (const std::invalid_argument& error) {
+    const std::string text = error.what();
+    const std::size_t at = text.find("layer ");
+    const std::size_t layer =
+        at == std::string::npos ? 0 : std::strtoul(text.c_str() + at + 6, nullptr, 10);
+    throw diffseg::io_error(attention.sources.at(layer) + ": " + text);
+  }
+}
+
+/// `photo` is empty where there is none.
+diffseg::Labels segment_attention(const Attention& attention, const diffseg::Image<float>& photo,
+                                  const Options& options, PhotoReport& report) {
+  const diffseg::Index columns = attention.cross.empty() ? 0 : attention.cross.front().keys.width;
+  const std::vector<diffseg::Noun> nouns =
+      find_nouns(options.nouns, attention.tokens, columns, options.attention.front().string());
+  const diffseg::Maps<float> maps = aggregate(attention);
+  const diffseg::GridSize size = photo.values.empty() ? size_of(maps.grid()) : photo.size;
+  diffseg::Labels labels =
+      segment_maps(maps, compare_attention(options, maps.grid()), size, options, report);
+  if (!nouns.empty()) report.names = name_labels(attention, nouns, labels).groups;
+  return labels;
 }
 
 void write_results(const diffseg::Image<float>& photo, const diffseg::Labels& labels,
@@ -58,32 +118,40 @@ void write_results(const diffseg::Image<float>& photo, const diffseg::Labels& la
   const auto palette = make_palette(labels.count());
   OutputFiles files;
   files.add(report.label_file, encode_label_png(labels, palette));
-  files.add(report.overlay_file,
-            encode_colour_png(photo.size, draw_overlay(photo, labels, palette)));
+  if (!report.overlay_file.empty()) {
+    files.add(report.overlay_file,
+              encode_colour_png(photo.size, draw_overlay(photo, labels, palette)));
+  }
   files.commit();
 }
 
 /// Sets where the results go; refuses a place that holds an input or a result of this run.
-void claim_results(PhotoReport& report, const Options& options, std::set<fs::path>& taken) {
-  const std::string stem = report.photo.stem().string();
+void claim_results(PhotoReport& report, const fs::path& source, const Options& options,
+                   std::set<fs::path>& taken) {
+  // A folder may be written as ".." or end in a slash.
+  const std::string stem =
+      (fs::is_directory(source) ? fs::canonical(source).filename() : source.stem()).string();
   report.label_file = options.output / (stem + ".labels.png");
-  report.overlay_file = options.output / (stem + ".overlay.png");
+  if (!report.photo.empty()) report.overlay_file = options.output / (stem + ".overlay.png");
   for (const fs::path& file : {report.label_file, report.overlay_file}) {
-    if (taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
-    throw diffseg::io_error(diffseg::message(report.photo.string(), ": its result ", file.string(),
+    if (file.empty() || taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
+    throw diffseg::io_error(diffseg::message(source.string(), ": its result ", file.string(),
                                              " would replace another file of this run; "
                                              "choose another --output"));
   }
 }
 
-PhotoReport process(const fs::path& path, const Options& options, std::set<fs::path>& taken) {
-  PhotoReport report{.photo = path};
+/// `segment_it` makes the labels, once the photo is read.
+template <class Segment>
+PhotoReport process(const fs::path& photo_file, const fs::path& source, const Options& options,
+                    std::set<fs::path>& taken, const Segment& segment_it) {
+  PhotoReport report{.photo = photo_file};
   Stopwatch watch;
-  const diffseg::Image<float> photo = read_photo(path);
-  claim_results(report, options, taken);
+  const auto photo = photo_file.empty() ? diffseg::Image<float>{} : read_photo(photo_file);
+  claim_results(report, source, options, taken);
   report.size = photo.size;
   report.read_milliseconds = watch.lap();
-  const diffseg::Labels labels = segment_photo(photo, options, report);
+  const diffseg::Labels labels = segment_it(photo, report);
   report.segment_milliseconds = watch.lap();
   report.label_size = labels.size;
   report.shares = pixel_shares(labels);
@@ -108,20 +176,44 @@ std::string guarded(const std::string& name, const Work& work) {
   return failure;
 }
 
-std::vector<PhotoReport> process_all(const Options& options) {
-  std::set<fs::path> taken;
+/// What results must not replace.
+std::set<fs::path> inputs(const Options& options) {
+  std::set<fs::path> files;
   std::error_code ignored;
   for (const fs::path& path : options.photos)
-    taken.insert(fs::weakly_canonical(fs::absolute(path), ignored));
+    files.insert(fs::weakly_canonical(fs::absolute(path), ignored));
+  if (!options.image.empty())
+    files.insert(fs::weakly_canonical(fs::absolute(options.image), ignored));
+  return files;
+}
+
+std::vector<PhotoReport> process_photos(const Options& options) {
+  std::set<fs::path> taken = inputs(options);
   std::vector<PhotoReport> reports;
   for (const fs::path& path : options.photos) {
     PhotoReport report{.photo = path};
-    const std::string error =
-        guarded(path.string(), [&] { report = process(path, options, taken); });
+    const std::string error = guarded(path.string(), [&] {
+      report = process(path, path, options, taken, [&](const auto& photo, auto& result) {
+        return segment_photo(photo, options, result);
+      });
+    });
     report.error = error;
     reports.push_back(std::move(report));
   }
   return reports;
+}
+
+PhotoReport process_attention(const Options& options) {
+  std::set<fs::path> taken = inputs(options);
+  PhotoReport report{.photo = options.image};
+  const fs::path& source = options.attention.front();
+  const std::string error = guarded("--attention", [&] {
+    report = process(options.image, source, options, taken, [&](const auto& photo, auto& result) {
+      return segment_attention(read_attention(options.attention), photo, options, result);
+    });
+  });
+  report.error = error;
+  return report;
 }
 
 bool print_results(const Options& options, const std::vector<PhotoReport>& reports,
@@ -136,7 +228,7 @@ bool print_results(const Options& options, const std::vector<PhotoReport>& repor
     file.commit();
   };
   bool good = options.trace.empty() || guarded(options.trace.string(), write_trace).empty();
-  options.json ? print_json(std::cout, options, reports) : print_text(std::cout, reports);
+  options.json ? print_json(std::cout, options, reports) : print_text(std::cout, options, reports);
   if (std::cout.flush()) return good;
   std::cerr << "segment: the summary cannot be written to stdout\n";
   return false;
@@ -144,7 +236,8 @@ bool print_results(const Options& options, const std::vector<PhotoReport>& repor
 
 int run(const Options& options) {
   const diffseg::Profile profile;
-  const std::vector<PhotoReport> reports = process_all(options);
+  const std::vector<PhotoReport> reports =
+      options.attention.empty() ? process_photos(options) : std::vector{process_attention(options)};
   const bool printed = print_results(options, reports, profile);
   const bool all_good = std::all_of(reports.begin(), reports.end(),
                                     [](const PhotoReport& report) { return report.error.empty(); });

@@ -29,11 +29,14 @@ constexpr const char* description =
   segment cat.jpg                           write cat.labels.png and cat.overlay.png here
   segment --threshold 1.0 *.jpg -o out      finer segments, many photos, into folder out
   segment --json cat.jpg | jq .photos[0]    numbers for another program
+  segment --attention cat.json --image cat.jpg --names cat,grass
+                                            attention of a model instead of a stand-in
   segment --profile --trace t.json cat.jpg  where the time goes (open t.json in Perfetto)
 
 Splits photos into segments with DiffSeg. Photos have no diffusion attention: a stand-in made of
-colour, texture and position takes its place. NAME.labels.png holds the label ids as palette
-indices (16-bit grey beyond 256 labels), NAME.overlay.png the tinted photo.
+colour, texture and position takes its place, unless --attention gives files with that of a model
+(docs/real_attention.md). NAME.labels.png holds the label ids as palette indices (16-bit grey beyond
+256 labels), NAME.overlay.png the tinted photo.
 
 Exit status: 0 done, 1 a photo or an output failed (the others were still processed), 2 usage.)";
 
@@ -56,6 +59,30 @@ GridSize parse_size(const std::string& option, std::string_view text) {
                                " in all, got '", text, "'"));
 }
 
+/// "word", "word=5" or "word=7-8" (both columns meant); a usage error otherwise.
+WantedNoun parse_noun(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  WantedNoun noun{.word = text.substr(0, equals)};
+  bool good = !noun.word.empty();
+  if (equals != std::string::npos) {
+    const char* const end = text.data() + text.size();
+    auto [rest, error] = std::from_chars(text.data() + equals + 1, end, noun.begin);
+    diffseg::Index last = noun.begin;
+    if (error == std::errc{} && rest != end && *rest == '-') {
+      const auto second = std::from_chars(rest + 1, end, last);
+      rest = second.ptr;
+      error = second.ec;
+    }
+    good = good && error == std::errc{} && rest == end && noun.begin >= 0 && last >= noun.begin &&
+           last < max_pixels;
+    noun.end = last + 1;
+  }
+  if (good) return noun;
+  throw CLI::ValidationError(
+      "--names",
+      diffseg::message("must be WORD, WORD=COLUMN or WORD=FIRST-LAST, got '", text, "'"));
+}
+
 void check_thresholds(std::vector<double>& thresholds) {
   for (const double threshold : thresholds) {
     if (diffseg::is_finite(threshold) && threshold > 0) continue;
@@ -68,28 +95,68 @@ void check_thresholds(std::vector<double>& thresholds) {
 void add_work_options(CLI::App& app, Options& options) {
   app.add_option("photo", options.photos, "JPEG or PNG files; none: the bundled photo")
       ->option_text("PHOTO ...");
-  app.add_option("-t,--threshold", options.thresholds,
-                 "Divergence below which maps merge, in nats; one for all three iterations or a "
-                 "list with one an iteration (default 1.3; smaller: more segments)")
+  app.add_option(
+         "-t,--threshold", options.thresholds,
+         "Divergence below which maps merge, in nats; one for all three iterations or a "
+         "list with one an iteration (default 1.3, of attention 0.9; smaller: more segments)")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->option_text("TAU[,TAU...]");
   app.add_option_function<std::string>(
          "-a,--anchors",
          [&](const std::string& text) { options.anchors = parse_size("--anchors", text); },
-         "Grid of anchors (default one for every 4x4 cells, 16x16 on a square photo)")
+         "Grid of anchors (default one for every 4x4 cells, 16x16 on a square photo; of "
+         "attention 16x16)")
       ->option_text("N|HxW");
   app.add_option_function<std::string>(
          "-s,--size", [&](const std::string& text) { options.size = parse_size("--size", text); },
-         "Size of the label PNG (default the photo's)")
+         "Size of the label PNG (default the photo's, else 512)")
       ->option_text("N|HxW");
+}
+
+void add_attention_options(CLI::App& app, Options& options) {
+  app.add_option(
+         "--attention", options.attention,
+         "Attention of one photo: a manifest, a folder, or .npy, .npz and .safetensors files")
+      ->option_text("FILE|DIR ...");
+  app.add_option("--image", options.image, "The photo of the attention, for its size and overlay")
+      ->option_text("PHOTO");
+  app.add_option_function<std::vector<std::string>>(
+         "--names",
+         [&](const std::vector<std::string>& words) {
+           for (const std::string& word : words) options.nouns.push_back(parse_noun(word));
+         },
+         "Name the segments by cross-attention; columns count from the first token, 0")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->option_text("WORD[=FIRST[-LAST]],...");
+}
+
+/// Refuses photos beside attention, and gives attention DiffSeg's own defaults.
+void settle_attention(const CLI::App& app, Options& options) {
+  if (options.attention.empty()) {
+    for (const char* option : {"--image", "--names"}) {
+      if (app.count(option) != 0) throw CLI::RequiresError(option, "--attention");
+    }
+    return;
+  }
+  if (!options.photos.empty()) {
+    throw CLI::ValidationError("--attention",
+                               diffseg::message("takes the place of photos; give '",
+                                                options.photos.front().string(), "' as --image"));
+  }
+  if (app.count("--threshold") == 0) options.thresholds = {0.9, 0.9, 0.9};
+  if (app.count("--refine") == 0) options.refine = false;
+  if (app.count("--tidy") == 0) options.tidy = false;
 }
 
 void add_finish_options(CLI::App& app, Options& options) {
   app.add_flag("--refine,!--no-refine", options.refine,
-               "Cluster the maps around the proposals (default on)");
-  app.add_flag("--tidy,!--no-tidy", options.tidy,
-               "Make each connected region a segment, give small ones away (default on)");
+               "Cluster the maps around the proposals (default on; of attention off)");
+  app.add_flag(
+      "--tidy,!--no-tidy", options.tidy,
+      "Make each connected region a segment, give small ones away (default on; of attention "
+      "off)");
   app.add_option("--min-area", options.min_area,
                  "Least share of the photo that a tidy segment has (default 0.01)")
       ->check(CLI::Validator(
@@ -122,15 +189,18 @@ std::variant<Options, ExitStatus> parse_options(int count, char** arguments) {
   CLI::App app(description, "segment");
   Options options;
   add_work_options(app, options);
+  add_attention_options(app, options);
   add_finish_options(app, options);
   add_output_options(app, options);
   try {
     app.parse(count, arguments);
+    settle_attention(app, options);
     check_thresholds(options.thresholds);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  if (options.photos.empty()) options.photos.emplace_back(DIFFSEG_EXAMPLE_DATA "/chelsea.jpg");
+  if (options.photos.empty() && options.attention.empty())
+    options.photos.emplace_back(DIFFSEG_EXAMPLE_DATA "/chelsea.jpg");
   return options;
 }
 

@@ -4,16 +4,27 @@
 #include <diffseg/core/types.hpp>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
 namespace cli {
 
+/// A word that labels may be named with.
+struct WantedNoun {
+  std::string word;
+  diffseg::Index begin = 0;  ///< its token columns [begin, end), where they are given
+  diffseg::Index end = 0;    ///< 0: look the word up among the tokens
+};
+
 /// What the command line asks for.
 struct Options {
-  std::vector<std::filesystem::path> photos;         ///< never empty
+  std::vector<std::filesystem::path> photos;         ///< never empty without attention
+  std::vector<std::filesystem::path> attention;      ///< files instead of photos; empty: none
+  std::filesystem::path image;                       ///< photo of the attention; empty: none
+  std::vector<WantedNoun> nouns;                     ///< to name the labels with
   std::vector<double> thresholds = {1.3, 1.3, 1.3};  ///< one an iteration, nats
-  std::optional<diffseg::GridSize> anchors;          ///< one for every 4 x 4 cells
+  std::optional<diffseg::GridSize> anchors;          ///< one for every 4 x 4 cells; published
   bool refine = true;                                ///< cluster the maps around the proposals
   bool tidy = true;                       ///< a label for each connected region, none too small
   double min_area = 0.01;                 ///< least share of the photo that a region has, 0..1

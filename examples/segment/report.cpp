@@ -15,24 +15,43 @@ Json to_json(diffseg::GridSize size) {
   return {{"height", size.height}, {"width", size.width}};
 }
 
-Json to_json(const PhotoReport& report) {
-  Json json{{"photo", report.photo.string()}, {"ok", report.error.empty()}};
+Json strings(const std::vector<std::filesystem::path>& paths) {
+  Json list = Json::array();
+  for (const auto& path : paths) list.push_back(path.string());
+  return list;
+}
+
+Json to_json(const Options& options, const PhotoReport& report) {
+  Json json;
+  if (options.attention.empty() || !report.photo.empty()) json["photo"] = report.photo.string();
+  if (!options.attention.empty()) json["attention"] = strings(options.attention);
+  json["ok"] = report.error.empty();
   if (!report.error.empty()) {
     json["error"] = report.error;
     return json;
   }
-  json["size"] = to_json(report.size);
+  if (!report.photo.empty()) json["size"] = to_json(report.size);
   json["grid"] = to_json(report.grid);
   json["label_size"] = to_json(report.label_size);
   json["labels"] = report.shares.size();
   json["shares"] = report.shares;
   json["proposals"] = report.per_iteration;
+  for (const auto& [word, labels] : report.names)
+    json["names"].push_back({{"word", word}, {"labels", labels}});
   json["milliseconds"] = {{"read", report.read_milliseconds},
                           {"segment", report.segment_milliseconds},
                           {"write", report.write_milliseconds}};
-  json["files"] = {{"labels", report.label_file.string()},
-                   {"overlay", report.overlay_file.string()}};
+  json["files"] = {{"labels", report.label_file.string()}};
+  if (!report.overlay_file.empty()) json["files"]["overlay"] = report.overlay_file.string();
   return json;
+}
+
+void print_names(std::ostream& out, const PhotoReport& report) {
+  for (const auto& [word, labels] : report.names) {
+    out << "  " << word << ':';
+    for (const std::int32_t label : labels) out << ' ' << label;
+    out << '\n';
+  }
 }
 
 }  // namespace
@@ -47,19 +66,24 @@ std::vector<double> pixel_shares(const diffseg::Labels& labels) {
 void print_json(std::ostream& out, const Options& options,
                 const std::vector<PhotoReport>& reports) {
   Json photos = Json::array();
-  for (const PhotoReport& report : reports) photos.push_back(to_json(report));
+  for (const PhotoReport& report : reports) photos.push_back(to_json(options, report));
   const Json json{{"thresholds", options.thresholds}, {"photos", std::move(photos)}};
   // File names need not be UTF-8.
   out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
-void print_text(std::ostream& out, const std::vector<PhotoReport>& reports) {
+void print_text(std::ostream& out, const Options& options,
+                const std::vector<PhotoReport>& reports) {
   for (const PhotoReport& report : reports) {
     if (!report.error.empty()) continue;
-    out << report.photo.string() << ": " << report.size.height << "x" << report.size.width << ", "
-        << report.shares.size() << " segments in " << std::fixed << std::setprecision(0)
-        << report.segment_milliseconds << " ms -> " << report.label_file.string() << ", "
-        << report.overlay_file.string() << '\n';
+    const auto& name = options.attention.empty() ? report.photo : options.attention.front();
+    const auto& size = report.photo.empty() ? report.label_size : report.size;
+    out << name.string() << ": " << size.height << "x" << size.width << ", " << report.shares.size()
+        << " segments in " << std::fixed << std::setprecision(0) << report.segment_milliseconds
+        << " ms -> " << report.label_file.string();
+    if (!report.overlay_file.empty()) out << ", " << report.overlay_file.string();
+    out << '\n';
+    print_names(out, report);
   }
 }
 

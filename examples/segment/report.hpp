@@ -3,6 +3,7 @@
 
 #include <diffseg/core/profile.hpp>
 #include <diffseg/core/types.hpp>
+#include <diffseg/stages/name.hpp>
 #include <filesystem>
 #include <iosfwd>
 #include <string>
@@ -12,10 +13,10 @@
 
 namespace cli {
 
-/// What became of one photo.
+/// What became of one photo, or of the attention of one.
 struct PhotoReport {
-  std::filesystem::path photo;
-  std::string error = {};  ///< why it failed; empty: it did not, and everything below is set
+  std::filesystem::path photo;  ///< empty: attention without its photo
+  std::string error = {};       ///< why it failed; empty: it did not, and everything below is set
 
   diffseg::GridSize size = {};
   diffseg::GridSize grid = {};                     ///< of the maps
@@ -26,7 +27,8 @@ struct PhotoReport {
   double segment_milliseconds = 0;
   double write_milliseconds = 0;
   std::filesystem::path label_file = {};
-  std::filesystem::path overlay_file = {};
+  std::filesystem::path overlay_file = {};  ///< empty: none, there is no photo
+  std::vector<diffseg::Names::Group> names = {};
 };
 
 /// Share of the pixels of each label.
@@ -35,8 +37,8 @@ struct PhotoReport {
 /// One JSON document about all photos.
 void print_json(std::ostream& out, const Options& options, const std::vector<PhotoReport>& reports);
 
-/// One line a photo that worked.
-void print_text(std::ostream& out, const std::vector<PhotoReport>& reports);
+/// One line a photo that worked, and one a name.
+void print_text(std::ostream& out, const Options& options, const std::vector<PhotoReport>& reports);
 
 /// The stage table; rows of inner scopes are indented.
 void print_profile(std::ostream& out, const diffseg::Profile& profile);

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "array_files.hpp"
+
+#include <diffseg/core/check.hpp>
+#include <diffseg/io/npz.hpp>
+#include <diffseg/io/safetensors.hpp>
+#include <memory>
+
+#if DIFFSEG_WITH_ZLIB
+#include <diffseg/io/npz_deflate.hpp>
+#endif
+
+namespace cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+diffseg::NpzFile open_npz(const fs::path& file) {
+#if DIFFSEG_WITH_ZLIB
+  return diffseg::NpzFile(file, diffseg::inflate_zlib);
+#else
+  return diffseg::NpzFile(file);
+#endif
+}
+
+}  // namespace
+
+bool ArrayFiles::reads(const fs::path& file) {
+  const fs::path kind = file.extension();
+  return kind == ".npy" || kind == ".npz" || kind == ".safetensors";
+}
+
+ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) {
+  if (file.extension() == ".npy") {
+    return {{""}, [file](const std::string& name) {
+              if (name.empty()) return diffseg::read_npy(file);
+              throw diffseg::io_error(file.string() + ": array: a .npy file holds one array " +
+                                      "without a name; leave out '" + name + "'");
+            }};
+  }
+  const auto keep = [](auto archive) -> OpenFile {
+    const auto kept = std::make_shared<const decltype(archive)>(std::move(archive));
+    return {kept->names(), [kept](const std::string& name) { return kept->read(name); }};
+  };
+  if (file.extension() == ".npz") return keep(open_npz(file));
+  if (file.extension() == ".safetensors") return keep(diffseg::SafetensorsFile(file));
+  throw diffseg::io_error(file.string() +
+                          ": name: must end in .npy, .npz or .safetensors, or be a single "
+                          "manifest (.json); save the attention as one of these");
+}
+
+const ArrayFiles::OpenFile& ArrayFiles::opened(const fs::path& file) {
+  const auto found = files_.find(file);
+  return found != files_.end() ? found->second : files_.emplace(file, open(file)).first->second;
+}
+
+diffseg::Tensor ArrayFiles::read(const fs::path& file, const std::string& name) {
+  return opened(file).read(name);
+}
+
+std::vector<std::string> ArrayFiles::names(const fs::path& file) {
+  return opened(file).names;
+}
+
+}  // namespace cli

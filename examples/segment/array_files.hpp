@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Arrays by file and name, whatever the format of the file.
+#pragma once
+
+#include <diffseg/io/npy.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// Opens each file once, however many of its arrays are asked for.
+class ArrayFiles {
+ public:
+  /// The array `name` of `file`; a .npy file has one, without a name.
+  /// Throws diffseg::io_error (file: field: rule; remedy).
+  [[nodiscard]] diffseg::Tensor read(const std::filesystem::path& file, const std::string& name);
+
+  /// The names of all arrays of `file`; {""} for a .npy file.
+  [[nodiscard]] std::vector<std::string> names(const std::filesystem::path& file);
+
+  /// True for a name that ends as the formats do that are read here.
+  [[nodiscard]] static bool reads(const std::filesystem::path& file);
+
+ private:
+  struct OpenFile {
+    std::vector<std::string> names;
+    std::function<diffseg::Tensor(const std::string&)> read;
+  };
+  [[nodiscard]] static OpenFile open(const std::filesystem::path& file);
+  [[nodiscard]] const OpenFile& opened(const std::filesystem::path& file);
+
+  std::map<std::filesystem::path, OpenFile> files_;
+};
+
+}  // namespace cli

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Attention out of files: .npy, .npz, .safetensors, or a manifest that says what they hold.
+#pragma once
+
+#include <diffseg/core/types.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// What the files of one photo hold; the numbers stay mapped while a layer lives.
+struct Attention {
+  diffseg::Layers self;               ///< never empty
+  std::vector<std::string> sources;   ///< [self] where each came from: FILE[ARRAY]
+  std::vector<double> weights;        ///< [self] sum 1; layers of one grid share its weight
+  diffseg::Layers cross;              ///< keys are text tokens, {1, count}
+  std::vector<double> cross_weights;  ///< [cross]
+  std::vector<std::string> tokens;    ///< text of each token column; empty: not known
+};
+
+/// Reads one manifest (.json), one folder (its only .json, else its arrays), or arrays: without a
+/// manifest [heads, n, n] is self-attention, [heads, n, m] cross-attention.
+/// Throws diffseg::io_error (file: field: rule; remedy).
+[[nodiscard]] Attention read_attention(const std::vector<std::filesystem::path>& paths);
+
+}  // namespace cli

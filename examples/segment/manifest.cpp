@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#include "manifest.hpp"
+
+#include <algorithm>
+#include <diffseg/core/check.hpp>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "files.hpp"
+
+namespace cli {
+
+namespace fs = std::filesystem;
+using diffseg::GridSize;
+using diffseg::Index;
+using diffseg::LayerKind;
+
+namespace {
+
+using Json = nlohmann::json;
+
+/// An object of the manifest that knows where it stands, for messages.
+class Reader {
+ public:
+  Reader(const fs::path& manifest, const Json& object, std::string place)
+      : manifest_(manifest), object_(object), place_(std::move(place)) {}
+
+  template <class... Parts>
+  [[noreturn]] void refuse(const std::string& field, const Parts&... parts) const {
+    const char* const dot = place_.empty() || field.empty() ? "" : ".";
+    const std::string at = place_ + dot + field;
+    throw diffseg::io_error(diffseg::message(manifest_.string(), ": ", at.empty() ? "manifest" : at,
+                                             ": ", parts..., "; see docs/real_attention.md"));
+  }
+
+  /// Refuses what is no object, and every field but `known`.
+  void allow(std::initializer_list<std::string_view> known) const {
+    if (!object_.is_object()) refuse("", "must be an object");
+    for (const auto& [key, value] : object_.items()) {
+      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+      std::string list;
+      for (const std::string_view name : known) list.append(list.empty() ? "" : ", ").append(name);
+      refuse(key, "is not known here; known are ", list);
+    }
+  }
+
+  [[nodiscard]] bool has(const char* field) const { return object_.contains(field); }
+
+  /// "" when absent.
+  [[nodiscard]] std::string text(const char* field) const {
+    if (!has(field)) return {};
+    const Json& value = object_[field];
+    if (!value.is_string() || value.get_ref<const std::string&>().empty())
+      refuse(field, "must be a text, not empty");
+    return value;
+  }
+
+  /// Finite and at least or above 0; nothing when absent.
+  [[nodiscard]] std::optional<double> number(const char* field, bool zero) const {
+    if (!has(field)) return {};
+    const Json& value = object_[field];
+    const double number = value.is_number() ? value.get<double>() : -1.0;
+    if (diffseg::is_finite(number) && (zero ? number >= 0 : number > 0)) return number;
+    refuse(field, "must be a number ", zero ? ">= 0" : "> 0", ", got ", value.dump());
+  }
+
+  /// {} when absent.
+  [[nodiscard]] GridSize grid(const char* field) const {
+    if (!has(field)) return {};
+    const Json& value = object_[field];
+    const auto extent = [](const Json& side) {
+      return side.is_number_unsigned() && side > 0 && side <= 1'000'000;
+    };
+    const bool good =
+        value.is_array() && value.size() == 2 && std::all_of(value.begin(), value.end(), extent);
+    if (!good) refuse(field, "must be [height, width], both >= 1, got ", value.dump());
+    return {value[0].get<Index>(), value[1].get<Index>()};
+  }
+
+  /// Empty when absent.
+  [[nodiscard]] Json list(const char* field) const {
+    if (!has(field)) return Json::array();
+    if (!object_[field].is_array()) refuse(field, "must be a list");
+    return object_[field];
+  }
+
+ private:
+  const fs::path& manifest_;
+  const Json& object_;
+  std::string place_;
+};
+
+LayerKind read_kind(const Reader& reader) {
+  const std::string kind = reader.text("kind");
+  if (kind.empty() || kind == "probabilities") return LayerKind::probabilities;
+  if (kind == "scores") return LayerKind::scores;
+  if (kind == "queries_keys") return LayerKind::queries_keys;
+  reader.refuse("kind", "must be probabilities, scores or queries_keys, got ", kind);
+}
+
+/// The names of the arrays: one, or that of the queries and that of the keys.
+void read_arrays(const Reader& reader, ManifestEntry& entry) {
+  const bool pair = entry.kind == LayerKind::queries_keys;
+  entry.array = reader.text(pair ? "query" : "array");
+  entry.key_array = pair ? reader.text("key") : "";
+  if (entry.file.extension() == ".npy") {
+    if (pair) reader.refuse("file", "must hold two arrays, a .npy file holds one");
+    return;
+  }
+  for (const char* field : {"query", "key", "array"}) {
+    const bool wanted = pair == (std::string_view(field) != "array");
+    if (wanted && !reader.has(field)) reader.refuse(field, "is missing");
+  }
+}
+
+ManifestEntry read_entry(const fs::path& path, const Json& object, const std::string& place,
+                         const fs::path& shared_file, bool cross) {
+  const Reader reader(path, object, place);
+  if (cross) {
+    reader.allow({"file", "array", "queries", "weight"});
+  } else {
+    reader.allow({"file", "kind", "array", "query", "key", "scale", "queries", "keys", "weight"});
+  }
+  ManifestEntry entry;
+  entry.field = place;
+  entry.kind = read_kind(reader);
+  const bool pair = entry.kind == LayerKind::queries_keys;
+  for (const char* field : {"query", "key", "scale"}) {
+    if (!pair && reader.has(field)) reader.refuse(field, "belongs to the kind queries_keys");
+  }
+  if (pair && reader.has("array")) reader.refuse("array", "is called query and key in this kind");
+  entry.file = reader.has("file") ? fs::path(reader.text("file")) : shared_file;
+  if (entry.file.empty()) reader.refuse("file", "is missing, here and in the manifest itself");
+  entry.file = path.parent_path() / entry.file;
+  read_arrays(reader, entry);
+  entry.queries = reader.grid("queries");
+  entry.keys = reader.grid("keys");
+  entry.scale = reader.number("scale", false).value_or(0.0);
+  entry.weight = reader.number("weight", true);
+  return entry;
+}
+
+std::vector<ManifestEntry> read_entries(const Reader& root, const fs::path& path,
+                                        const char* field) {
+  std::vector<ManifestEntry> entries;
+  const bool cross = std::string_view(field) == "cross";
+  for (const Json& object : root.list(field)) {
+    const std::string place = diffseg::message(field, '[', entries.size(), ']');
+    entries.push_back(read_entry(path, object, place, root.text("file"), cross));
+    if (entries.front().weight.has_value() != entries.back().weight.has_value())
+      root.refuse(place + ".weight", "must be given for all entries of ", field, " or for none");
+  }
+  const auto weighs = [](const ManifestEntry& entry) { return entry.weight.value_or(1.0) > 0; };
+  if (!entries.empty() && std::none_of(entries.begin(), entries.end(), weighs))
+    root.refuse(field, "must have a weight above 0");
+  return entries;
+}
+
+std::vector<std::string> read_tokens(const Reader& root) {
+  std::vector<std::string> tokens;
+  for (const Json& token : root.list("tokens")) {
+    if (!token.is_string())
+      root.refuse(diffseg::message("tokens[", tokens.size(), ']'), "must be a text");
+    tokens.push_back(token);
+  }
+  return tokens;
+}
+
+Json parse(const fs::path& path) {
+  try {
+    return Json::parse(read_file(path));
+  } catch (const Json::exception& error) {
+    throw diffseg::io_error(
+        diffseg::message(path.string(), ": manifest: is no JSON (", error.what(), "); repair it"));
+  }
+}
+
+}  // namespace
+
+Manifest read_manifest(const fs::path& path) {
+  const Json json = parse(path);
+  const Reader root(path, json, "");
+  root.allow({"diffseg", "model", "prompt", "timestep", "file", "layers", "cross", "tokens"});
+  if (!root.has("diffseg") || json["diffseg"] != 1) root.refuse("diffseg", "must be 1");
+  static_cast<void>(root.text("model"));
+  static_cast<void>(root.number("timestep", true));
+  if (root.has("prompt") && !json["prompt"].is_string()) root.refuse("prompt", "must be a text");
+  Manifest manifest{read_entries(root, path, "layers"), read_entries(root, path, "cross"),
+                    read_tokens(root)};
+  if (manifest.layers.empty()) root.refuse("layers", "must list at least one layer");
+  return manifest;
+}
+
+}  // namespace cli

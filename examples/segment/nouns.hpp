@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// From words of a prompt to columns of its cross-attention.
+#pragma once
+
+#include <diffseg/stages/name.hpp>
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+
+namespace cli {
+
+/// `wanted` with their token columns, looked up in `tokens` where none are given: the first run of
+/// tokens that spells the word, upper and lower case alike. Of tokens that mark the ends of words
+/// by
+/// "</w>" (CLIP), whole words only. Throws diffseg::io_error (`file`: tokens: ...).
+[[nodiscard]] std::vector<diffseg::Noun> find_nouns(const std::vector<WantedNoun>& wanted,
+                                                    const std::vector<std::string>& tokens,
+                                                    diffseg::Index columns,
+                                                    const std::string& file);
+
+}  // namespace cli
