@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <onnxruntime_cxx_api.h>
 
+#include <algorithm>
 #include <array>
 #include <numeric>
 
@@ -21,5 +22,13 @@ int main() {
   const auto integers =
       Ort::Value::CreateTensor<std::int64_t>(memory, whole.data(), whole.size(), shape.data(), 1);
   expect.refused([&] { return diffseg::layer_from(diffseg::view(integers)); }, "got [2]");
+  diffseg::Layer kept;
+  {
+    Ort::AllocatorWithDefaultOptions allocator;
+    auto own = Ort::Value::CreateTensor<float>(allocator, shape.data(), shape.size());
+    std::ranges::copy(numbers, own.GetTensorMutableData<float>());
+    kept = diffseg::layer_from(diffseg::view(std::move(own)));
+  }
+  expect.that(static_cast<const float*>(kept.data)[71] == 71, "a value given away lives on");
   return expect.result();
 }
