@@ -154,9 +154,11 @@ class LayerRows {
   }
 
   void refuse_invalid_scores(Index query, Index head, const Scalar* scores) const {
-    bool sound = true;  // no early exit, so that it runs in packets
-    for (Index i = 0; i < keys_; ++i) sound &= is_finite(scores[i]) | is_masked(scores[i]);
-    for (Index i = 0; !sound && i < keys_; ++i) {
+    Index sound = 0;  // no early exit, so that it runs in packets
+    for (Index i = 0; i < keys_; ++i) {
+      sound += Index{is_finite(scores[i])} + Index{is_masked(scores[i])};
+    }
+    for (Index i = 0; sound < keys_ && i < keys_; ++i) {
       require(is_finite(scores[i]) || is_masked(scores[i]), stage_,
               ": scores must be finite or -infinity, got ", scores[i], " at layer ", index_,
               ", head ", head, ", query ", query, ", key ", i);
