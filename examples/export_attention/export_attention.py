@@ -160,11 +160,11 @@ def encode(pipe, photo, timestep, noise, seed):
     with torch.no_grad():
         latents = pipe.vae.encode(photo.to(pipe.device, pipe.vae.dtype)).latent_dist.mode()
     latents = latents * pipe.vae.config.scaling_factor
-    if noise:
-        generator = torch.Generator().manual_seed(seed)
-        dust = torch.randn(latents.shape, generator=generator).to(latents)
-        latents = pipe.scheduler.add_noise(latents, dust, timestep)
-    return pipe.scheduler.scale_model_input(latents, timestep) if noise else latents
+    if noise:  # as the model was trained, whatever the scheduler that makes its pictures
+        kept = pipe.scheduler.alphas_cumprod[timestep].to(latents)
+        dust = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
+        latents = kept.sqrt() * latents + (1 - kept).sqrt() * dust.to(latents)
+    return latents
 
 
 def embed(pipe, prompt):
@@ -182,7 +182,8 @@ def parse(arguments=None):
     parser.add_argument("--prompt", default="", help="for the names; none: unconditional")
     parser.add_argument("--model", default="stable-diffusion-v1-5/stable-diffusion-v1-5",
                         help="of the Stable Diffusion 1.x or 2.x family: hub id or folder")
-    parser.add_argument("--timestep", type=int, default=300, help="0..999 (default %(default)s)")
+    parser.add_argument("--timestep", type=int, default=300, choices=range(1000), metavar="STEP",
+                        help="0..999 (default %(default)s)")
     parser.add_argument("--noise", action="store_true", help="add the noise of the timestep")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument("--size", type=int, default=512,
@@ -203,11 +204,10 @@ def main():
     pipe = StableDiffusionPipeline.from_pretrained(
         options.model, torch_dtype=torch.float16 if half else torch.float32,
         safety_checker=None, requires_safety_checker=False).to(options.device)
-    timestep = torch.tensor([options.timestep])
-    latents = encode(pipe, read_photo(options.photo, options.size), timestep, options.noise,
-                     options.seed)
+    latents = encode(pipe, read_photo(options.photo, options.size), options.timestep,
+                     options.noise, options.seed)
     text, tokens = embed(pipe, options.prompt)
-    recorder = record(pipe.unet, latents, timestep.to(pipe.device), text, options.queries_keys)
+    recorder = record(pipe.unet, latents, options.timestep, text, options.queries_keys)
     prefix = options.output or os.path.splitext(os.path.basename(options.photo))[0]
     print(save(recorder, prefix, tokens, "." + options.format, options.half, model=options.model,
                prompt=options.prompt, timestep=options.timestep))

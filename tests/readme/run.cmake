@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Compiles every ```cpp block of README.md and tries every command of its ```sh blocks.
+# Compiles every ```cpp block of a page (-DPAGE=, README.md by default) and tries every command of
+# its ```sh blocks.
 #
 # A block with `int main(` is compiled and run. Any other becomes the body of a function and is
 # compiled; an HTML comment right above it may help:
@@ -9,11 +10,15 @@
 # hand beside a copy of examples/data); text that .ci/run holds too; a line of commands.txt.
 cmake_minimum_required(VERSION 3.24)
 
-if(NOT EXISTS "${ROOT}/README.md")
-  message(STATUS "README.md is missing, nothing was tested")
+if(NOT DEFINED PAGE)
+  set(PAGE README.md)
+endif()
+if(NOT EXISTS "${ROOT}/${PAGE}")
+  message(STATUS "${PAGE} is missing, nothing was tested")
   return()
 endif()
-file(READ "${ROOT}/README.md" readme)
+file(READ "${ROOT}/${PAGE}" readme)
+get_filename_component(folder "${ROOT}/${PAGE}" DIRECTORY)
 file(READ "${ROOT}/CMakePresets.json" presets)
 file(READ "${ROOT}/.ci/run" ci)
 file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/commands.txt" known_commands)
@@ -26,7 +31,7 @@ function(run what)
   execute_process(COMMAND ${ARGN} WORKING_DIRECTORY "${SCRATCH}" RESULT_VARIABLE result
     OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT result EQUAL 0)
-    message(SEND_ERROR "README.md, ${what}: failed with ${result}\n${output}")
+    message(SEND_ERROR "${PAGE}, ${what}: failed with ${result}\n${output}")
   endif()
 endfunction()
 
@@ -60,7 +65,7 @@ function(check_workflow preset)
       return()
     endif()
   endforeach()
-  message(SEND_ERROR "README.md: there is no workflow preset ${preset}")
+  message(SEND_ERROR "${PAGE}: there is no workflow preset ${preset}")
 endfunction()
 
 function(check_command command)
@@ -72,7 +77,7 @@ function(check_command command)
   else()
     string(FIND "${ci}" "${command}" position)
     if(position EQUAL -1 AND NOT command IN_LIST known_commands)
-      message(SEND_ERROR "README.md: `${command}` is tried by nothing; see tests/readme/run.cmake")
+      message(SEND_ERROR "${PAGE}: `${command}` is tried by nothing; see tests/readme/run.cmake")
     endif()
   endif()
 endfunction()
@@ -99,8 +104,8 @@ function(check_links)
   string(REGEX MATCHALL "@link\\([^)#\" ]+[)#\"]" links "${text}")
   foreach(link IN LISTS links)
     string(REGEX REPLACE "@link\\((.*).$" "\\1" link "${link}")
-    if(NOT link MATCHES "^[a-z]+:" AND NOT EXISTS "${ROOT}/${link}")
-      message(SEND_ERROR "README.md: ${link} does not exist")
+    if(NOT link MATCHES "^[a-z]+:" AND NOT EXISTS "${folder}/${link}")
+      message(SEND_ERROR "${PAGE}: ${link} does not exist")
     endif()
   endforeach()
 endfunction()
@@ -118,7 +123,7 @@ while(NOT position EQUAL -1)
   string(SUBSTRING "${rest}" ${end} -1 rest)
   string(FIND "${rest}" "\n```" end)
   if(end EQUAL -1)
-    message(FATAL_ERROR "README.md: the last block has no end")
+    message(FATAL_ERROR "${PAGE}: the last block has no end")
   endif()
   string(SUBSTRING "${rest}" 0 ${end} body)
   math(EXPR end "${end} + 4")
