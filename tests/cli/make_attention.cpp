@@ -74,7 +74,7 @@ Array logarithms(Array array) {
 
 std::string number_bytes(std::uint64_t value, int count) {
   std::string text;
-  for (int i = 0; i < count; ++i) text.push_back(static_cast<char>(value >> (8 * i) & 255U));
+  for (int i = 0; i < count; ++i, value >>= 8) text.push_back(static_cast<char>(value & 255U));
   return text;
 }
 

@@ -28,7 +28,10 @@ struct Aggregate {
   /// One per layer, >= 0, sum 1 (to 1e-6), used as given; empty: proportional to the side of the
   /// layer's query grid (the square root of its cells).
   std::vector<double> weights = {};
-  double floor = 1e-30;  ///< smallest number of a map, in [1e-37, 1e-3]: ln must stay finite
+  /// Smallest number of a map, in [1e-37, 1e-3]: ln must stay finite. Half precision has no number
+  /// between 0 and 6e-8: with 1e-9 it gives the labels of single precision on > 99.99 % of the
+  /// pixels of the golden cases (both floored so); with 1e-30 a zero weighs far more than it means.
+  double floor = 1e-30;
 
   /// -> Maps<float> [T x T] by default.
   template <class Scalar = float>
