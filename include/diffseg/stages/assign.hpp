@@ -56,7 +56,9 @@ struct Assign {
     labels.values.resize(static_cast<std::size_t>(pixels));
     // Pieces of several rows of cells: few enough to list who wins in each.
     const Index pieces = (rows.count() + piece - 1) / piece;
-    Matrix<char> wins = Matrix<char>::Zero(pieces, proposals.rows.rows());
+    constexpr Index line = 64;  // bytes; threads must not share those they write
+    const Index count = proposals.rows.rows();
+    Matrix<char> wins = Matrix<char>::Zero(pieces, (count + line - 1) / line * line);
     parallel_for(
         pieces, [&] { return rows.make_scratch(); },
         [&](Index index, auto& scratch) {
@@ -65,11 +67,11 @@ struct Assign {
             rows.assign(row, labels.values.data(), wins.row(index).data(), scratch);
           }
         });
-    number(wins, labels);
+    number(wins.leftCols(count), labels);
   }
 
  private:
-  static constexpr Index piece = 4;
+  static constexpr Index piece = 3;
 
   template <class Scalar>
   static void check_row(const Matrix<Scalar>& rows, Index row) {
@@ -79,7 +81,7 @@ struct Assign {
   }
 
   /// Fills Labels::proposals and, for compact ids, renumbers the pixels.
-  void number(const Matrix<char>& wins, Labels& labels) const {
+  void number(const Eigen::Ref<const Matrix<char>>& wins, Labels& labels) const {
     std::vector<std::int32_t> compact(static_cast<std::size_t>(wins.cols()), 0);
     labels.proposals.clear();
     for (Index id = 0; id < wins.cols(); ++id) {
