@@ -2,33 +2,10 @@
 # Attention out of files, as a user gives it: -DSEGMENT=program -DMAKE_ATTENTION=program
 # -DSCRATCH=folder.
 cmake_minimum_required(VERSION 3.24)
+set(PROGRAM "${SEGMENT}")
+include("${CMAKE_CURRENT_LIST_DIR}/program.cmake")
 set(PHOTOS "${CMAKE_CURRENT_LIST_DIR}/../data/photos")
-file(REMOVE_RECURSE "${SCRATCH}")
-file(MAKE_DIRECTORY "${SCRATCH}")
 execute_process(COMMAND "${MAKE_ATTENTION}" "${SCRATCH}" COMMAND_ERROR_IS_FATAL ANY)
-
-# Runs the program in SCRATCH; sets OUT and ERR; fails unless it exits with `status`.
-function(run status)
-  execute_process(COMMAND "${SEGMENT}" ${ARGN} WORKING_DIRECTORY "${SCRATCH}"
-    RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE err)
-  if(NOT result STREQUAL status)
-    message(SEND_ERROR "segment ${ARGN}: exit ${result} instead of ${status}\n${out}\n${err}")
-  endif()
-  set(OUT "${out}" PARENT_SCOPE)
-  set(ERR "${err}" PARENT_SCOPE)
-endfunction()
-
-function(expect_match what text pattern)
-  if(NOT text MATCHES "${pattern}")
-    message(SEND_ERROR "${what}: '${pattern}' not found in\n${text}")
-  endif()
-endfunction()
-
-function(expect_equal what actual expected)
-  if(NOT actual STREQUAL expected)
-    message(SEND_ERROR "${what}: ${actual} instead of ${expected}")
-  endif()
-endfunction()
 
 # The value of OUT about the photo at the keys of ARGN.
 function(expect_json expected)

@@ -1,26 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Drives the evaluate program like a user: -DEVALUATE=program -DSEGMENT=program -DSCRATCH=folder.
 cmake_minimum_required(VERSION 3.24)
+set(PROGRAM "${EVALUATE}")
+include("${CMAKE_CURRENT_LIST_DIR}/program.cmake")
 set(LABELS "${CMAKE_CURRENT_LIST_DIR}/../data/labels")
-file(REMOVE_RECURSE "${SCRATCH}")
-file(MAKE_DIRECTORY "${SCRATCH}")
-
-# Runs the program in SCRATCH; sets OUT and ERR; fails unless it exits with `status`.
-function(run status)
-  execute_process(COMMAND "${EVALUATE}" ${ARGN} WORKING_DIRECTORY "${SCRATCH}"
-    RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE err)
-  if(NOT result STREQUAL status)
-    message(SEND_ERROR "evaluate ${ARGN}: exit ${result} instead of ${status}\n${out}\n${err}")
-  endif()
-  set(OUT "${out}" PARENT_SCOPE)
-  set(ERR "${err}" PARENT_SCOPE)
-endfunction()
-
-function(expect_match what text pattern)
-  if(NOT text MATCHES "${pattern}")
-    message(SEND_ERROR "${what}: '${pattern}' not found in\n${text}")
-  endif()
-endfunction()
 
 # The value of OUT at the keys of ARGN begins with `expected`.
 function(expect_json expected)

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 
 using diffseg::checked_product;
 using diffseg::is_finite;
@@ -54,5 +55,5 @@ TEMPLATE_TEST_CASE("checked_product refuses what does not fit", "[check]", int, 
   REQUIRE_THROWS_AS(checked_product<TestType>(max / 2 + 1, 2, "Stage"), std::invalid_argument);
   REQUIRE_THROWS_AS(checked_product<TestType>(-1, 2, "Stage"), std::invalid_argument);
   REQUIRE_THROWS_AS(checked_product<TestType>(2, -1, "Stage"), std::invalid_argument);
-  REQUIRE_THROWS_WITH(checked_product<TestType>(-3, 2, "Stage"), Catch::Contains("-3 x 2"));
+  REQUIRE_THROWS_WITH(checked_product<TestType>(-3, 2, "Stage"), support::Contains("-3 x 2"));
 }

@@ -14,6 +14,7 @@
 #endif
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -95,17 +96,8 @@ bool same_bits(const KMeansResult<Scalar>& a, const KMeansResult<Scalar>& b) {
          a.iterations == b.iterations && a.converged == b.converged && a.reseeded == b.reseeded;
 }
 
-template <class Call>
-std::string complaint(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-using Catch::Matchers::Contains;
+using support::complaint;
+using support::Contains;
 
 }  // namespace
 

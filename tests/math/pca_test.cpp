@@ -14,6 +14,7 @@
 #endif
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -87,17 +88,8 @@ bool same_bits(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
 template <class Scalar>
 constexpr double precision = sizeof(Scalar) == 4 ? 2e-5 : 1e-10;
 
-template <class Call>
-std::string complaint(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-using Catch::Matchers::Contains;
+using support::complaint;
+using support::Contains;
 
 }  // namespace
 

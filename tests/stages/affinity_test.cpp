@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -200,7 +201,7 @@ TEST_CASE("float attention is close to that in double", "[affinity][law]") {
 
 TEMPLATE_TEST_CASE("what is no photo is refused", "[affinity]", float, double) {
   using Limits = std::numeric_limits<TestType>;
-  using Catch::Matchers::Contains;
+  using support::Contains;
   const std::vector<TestType> twelve(12, TestType(0.5));
   const Affinity stage{.cells = 64};
   const auto refused = [&](const Affinity& affinity, const Image<TestType>& photo,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -347,10 +348,9 @@ TEMPLATE_TEST_CASE("attention that is none is refused with its place", "[aggrega
       values[static_cast<std::size_t>((2 * cells + query) * cells + 5)] = bad;
       const Layers layers = {good, Layer::view(values.data(), heads, grid)};
       const std::string place = " at layer 1, head 2, query " + std::to_string(query) + ", key 5";
-      REQUIRE_THROWS_WITH(
-          aggregate<float>(layers),
-          Catch::Matchers::Contains("Aggregate: attention must be finite and >= 0") &&
-              Catch::Matchers::Contains(place));
+      REQUIRE_THROWS_WITH(aggregate<float>(layers),
+                          support::Contains("Aggregate: attention must be finite and >= 0") &&
+                              support::Contains(place));
       REQUIRE_THROWS_AS(aggregate<double>(layers), std::invalid_argument);
     }
   }
@@ -364,7 +364,7 @@ TEMPLATE_TEST_CASE("attention without a sum is refused", "[aggregate]", float, d
     }
   };
   const Layers layers = {Layer::view(values.data(), 2, {2, 2})};
-  using Catch::Matchers::Contains;
+  using support::Contains;
   for (const float value : {0.0F, std::numeric_limits<float>::denorm_min()}) {
     fill(3, value);
     if (value > 0 && sizeof(TestType) == 8) break;  // a double divides by that
@@ -435,7 +435,7 @@ TEST_CASE("options that make no sense are refused", "[aggregate]") {
   const Layers layers = {layer, layer};
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto refused = [&](const Aggregate& stage, const std::string& text) {
-    REQUIRE_THROWS_WITH(stage(layers), Catch::Matchers::Contains(text));
+    REQUIRE_THROWS_WITH(stage(layers), support::Contains(text));
     REQUIRE_THROWS_AS(stage(layers), std::invalid_argument);
   };
   refused({.weights = {1}}, "Aggregate: weights must be one per layer, got 1 for 2 layers");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -134,7 +135,7 @@ TEMPLATE_TEST_CASE("what cannot be compared is refused", "[compare]", float, dou
   REQUIRE_THROWS_WITH((Compare{.anchors = {0, 4}}(maps)), range + "0 x 4");
   for (const double ceiling : {0.0, -1.0, Limits::quiet_NaN(), Limits::infinity()}) {
     REQUIRE_THROWS_WITH((Compare{.anchors = {2, 2}, .ceiling = ceiling}(maps)),
-                        Catch::Matchers::Contains("Compare: ceiling must be > 0 and finite"));
+                        support::Contains("Compare: ceiling must be > 0 and finite"));
   }
   const Compare stage{.anchors = {2, 2}};
   REQUIRE_THROWS_AS(stage(Maps<TestType>{}), std::invalid_argument);

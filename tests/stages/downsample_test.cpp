@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -219,7 +220,7 @@ TEMPLATE_TEST_CASE("downsample has the same bits for any number of threads", "[d
 }
 
 TEMPLATE_TEST_CASE("what cannot be reduced is refused", "[downsample]", float, double) {
-  using Catch::Matchers::Contains;
+  using support::Contains;
   Random random(908);
   const auto maps = support::random_maps<TestType>(random, {3, 4});
   const Layers layers = {support::random_layer<TestType>(random, 1, {3, 4}, {3, 4})};

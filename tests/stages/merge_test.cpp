@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -262,7 +263,7 @@ TEMPLATE_TEST_CASE("thresholds that make no sense are refused", "[merge]", float
   const auto similarities = Compare{.anchors = {1, 4}, .ceiling = 0.5}(two_pairs<TestType>());
   const auto refused = [&](std::vector<double> thresholds, const std::string& text) {
     const Merge merge{.thresholds = std::move(thresholds)};
-    REQUIRE_THROWS_WITH(merge(similarities), Catch::Matchers::Contains(text));
+    REQUIRE_THROWS_WITH(merge(similarities), support::Contains(text));
     REQUIRE_THROWS_AS(merge(similarities), std::invalid_argument);
   };
   refused({}, "Merge: thresholds must not be empty");
@@ -283,7 +284,7 @@ TEMPLATE_TEST_CASE("similarities that contradict themselves are refused", "[merg
   }
   SECTION("an anchor that matches nothing, not even itself") {
     similarities.divergences.coeffRef(2, 2) = similarities.divergences.coeffRef(2, 3) = 1;
-    REQUIRE_THROWS_WITH(merge(similarities), Catch::Matchers::Contains("anchor 2"));
+    REQUIRE_THROWS_WITH(merge(similarities), support::Contains("anchor 2"));
   }
   SECTION("more anchors than rows") {
     similarities.anchors.push_back(1);

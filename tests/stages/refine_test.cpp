@@ -13,6 +13,7 @@
 #endif
 
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
@@ -54,17 +55,8 @@ void check_laws(const Proposals<Scalar>& refined, const Proposals<Scalar>& befor
   CHECK(&refined.maps.rows() == &before.maps.rows());
 }
 
-template <class Call>
-std::string complaint(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-using Catch::Matchers::Contains;
+using support::complaint;
+using support::Contains;
 
 }  // namespace
 
