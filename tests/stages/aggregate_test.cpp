@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "support/aggregate.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
+using support::aggregate;
 using support::Random;
 
 namespace {
@@ -105,13 +107,6 @@ Matrix<double> plain_aggregate(const Layers& layers, GridSize grid, std::vector<
     }
   }
   return result;
-}
-
-template <class Scalar>
-Maps<Scalar> aggregate(const Layers& layers, const Aggregate& stage = {}) {
-  Maps<Scalar> maps;
-  stage(layers, maps);
-  return maps;
 }
 
 template <class Scalar>

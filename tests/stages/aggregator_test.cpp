@@ -11,10 +11,12 @@
 #include <stdexcept>
 #include <vector>
 
+#include "support/aggregate.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
+using support::aggregate;
 using support::Random;
 using support::random_layer;
 
@@ -58,13 +60,6 @@ Layer probabilities_of(const Layer& layer) {
   result.keys = layer.keys;
   result.head_weights = layer.head_weights;
   return result;
-}
-
-template <class Scalar>
-Maps<Scalar> aggregate(const Layers& layers, const Aggregate& stage = {}) {
-  Maps<Scalar> maps;
-  stage(layers, maps);
-  return maps;
 }
 
 double worst(const Matrix<double>& a, const Matrix<double>& b) {
@@ -127,6 +122,30 @@ TEMPLATE_TEST_CASE("queries and keys give the maps of their attention", "[aggreg
     const auto expected = aggregate<double>({probabilities_of(layer)}, {.grid = grid});
     REQUIRE(worst(maps.rows().template cast<double>(), expected.rows()) < tolerance<TestType>);
   }
+}
+
+TEMPLATE_TEST_CASE("queries and keys may have scores beyond what exp can hold", "[aggregate][law]",
+                   float, double) {
+  Random random(7101);
+  INFO(random.note());
+  // Whole numbers: no score rounds, up to 1200.
+  std::vector<TestType> q(2 * 30 * 3), k(2 * 30 * 3);
+  for (TestType& number : q) number = static_cast<TestType>(random.integer(-20, 20));
+  for (TestType& number : k) number = static_cast<TestType>(random.integer(-20, 20));
+  Layer layer = Layer::queries_and_keys(q.data(), k.data(), 2, 3, {5, 6});
+  layer.scale = 1;
+  const auto expected = aggregate<double>({probabilities_of(layer)});
+  REQUIRE(worst(aggregate<TestType>({layer}).rows().template cast<double>(), expected.rows()) <
+          tolerance<TestType>);
+}
+
+TEST_CASE("a layer of weight 0 is not looked at", "[aggregate][unit]") {
+  Random random(7102);
+  const Layer layer = random_layer<float>(random, 1, {3, 3}, {3, 3});
+  const std::vector<float> bad(9 * 2, std::numeric_limits<float>::quiet_NaN());
+  const Layer ignored = Layer::queries_and_keys(bad.data(), bad.data(), 1, 2, {3, 3});
+  REQUIRE(same_bits(aggregate<float>({layer, ignored}, {.weights = {1, 0}}),
+                    aggregate<float>({layer}, {.weights = {1}})));
 }
 
 TEST_CASE("half precision queries and keys are converted as they are read", "[aggregate][law]") {

@@ -131,18 +131,24 @@ inline void refuse_invalid_products(const Layer& layer, std::size_t index, const
   });
 }
 
+namespace detail {
+
+/// Where the number `numbers` behind `data` lies; null stays null.
+inline const void* advanced(const void* data, Index numbers, ElementType type) {
+  if (data == nullptr) return data;
+  return static_cast<const std::byte*>(data) + numbers * element_bytes(type);
+}
+
+}  // namespace detail
+
 /// The heads first .. first + count - 1 of a layer: a view of the same numbers.
 [[nodiscard]] inline Layer select_heads(const Layer& layer, Index first, Index count) {
   require(first >= 0 && count >= 1 && first <= layer.heads - count,
           "select_heads: heads must lie in 0 .. ", layer.heads - 1, ", got ", count, " from ",
           first);
   Layer part = layer;
-  const auto moved = [&](const void* data, Index numbers) -> const void* {
-    if (data == nullptr) return data;
-    return static_cast<const std::byte*>(data) + numbers * element_bytes(layer.type);
-  };
-  part.data = moved(layer.data, first * layer.head_step());
-  part.key_data = moved(layer.key_data, first * layer.key_head_step());
+  part.data = detail::advanced(layer.data, first * layer.head_step(), layer.type);
+  part.key_data = detail::advanced(layer.key_data, first * layer.key_head_step(), layer.type);
   part.heads = count;
   if (!layer.head_weights.empty()) {
     part.head_weights.assign(layer.head_weights.begin() + first,
@@ -171,12 +177,10 @@ inline void refuse_invalid_products(const Layer& layer, std::size_t index, const
           "select_tokens: the grid must fit the tokens 0 .. ", tokens - 1, ", got ", grid.height,
           " x ", grid.width, " from ", first);
   Layer part = layer;
-  const auto moved = [&](const void* data, Index numbers) -> const void* {
-    return static_cast<const std::byte*>(data) + numbers * element_bytes(layer.type);
-  };
   const bool products = layer.kind == LayerKind::queries_keys;
-  part.data = moved(layer.data, first * layer.query_step() + (products ? 0 : first));
-  if (products) part.key_data = moved(layer.key_data, first * layer.key_step());
+  const Index column = products ? 0 : first;
+  part.data = detail::advanced(layer.data, first * layer.query_step() + column, layer.type);
+  part.key_data = detail::advanced(layer.key_data, first * layer.key_step(), layer.type);
   part.row_stride = layer.query_step();
   part.head_stride = layer.head_step();
   part.key_row_stride = products ? layer.key_step() : 0;

@@ -108,7 +108,7 @@ struct AggregateCross {
       refuse_invalid_products(layer, index, "AggregateCross");
     }
     const detail::LayerRows<Scalar> rows(layer, index, "AggregateCross");
-    const Index together = rows.block() == 1 ? 16 : rows.block();
+    const Index together = rows.block();
     Matrix<Scalar> planes(static_cast<Index>(wanted.size()) + 1, queries);
     parallel_for((queries + together - 1) / together, [&] { return rows.make_scratch(); },
                  [&](Index piece, auto& scratch) {

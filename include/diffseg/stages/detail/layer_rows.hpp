@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -50,9 +49,9 @@ class LayerRows {
   LayerRows(const Layer& layer, std::size_t index, const char* stage)
       : layer_(&layer), index_(index), stage_(stage), keys_(layer.keys.cells()) {}
 
-  /// Queries that are best read together.
+  /// Queries that are best read together: a packet's worth of products, or enough for a task.
   [[nodiscard]] Index block() const {
-    return layer_->kind == LayerKind::queries_keys ? SoftmaxProducts<Scalar>::block : 1;
+    return layer_->kind == LayerKind::queries_keys ? SoftmaxProducts<Scalar>::block : 16;
   }
 
   [[nodiscard]] Scratch make_scratch() const {

@@ -55,14 +55,14 @@ class LayerSums {
 
   /// Adds a layer that check_layer has passed; `index` and `stage` go into messages.
   void add(const Layer& layer, std::size_t index, double weight, const char* stage) {
+    if (weight == 0) return;  // unread, as Aggregate leaves it
     if (layer.kind == LayerKind::queries_keys) refuse_invalid_products(layer, index, stage);
-    if (weight == 0) return;
     auto& group = find_group(groups_, layer, grid_);
     const bool first = group.sums == nullptr;
     if (first) group.sums = storage(layer);
     const LayerRows<Scalar> rows(layer, index, stage);
     const Index count = layer.queries.cells();
-    const Index together = rows.block() == 1 ? 16 : rows.block();
+    const Index together = rows.block();
     parallel_for((count + together - 1) / together, [&] { return rows.make_scratch(); },
                  [&](Index piece, auto& scratch) {
                    const Index end = std::min(count, (piece + 1) * together);

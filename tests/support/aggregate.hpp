@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Aggregate in the scalar of a test.
+#pragma once
+
+#include <diffseg/stages/aggregate.hpp>
+
+namespace support {
+
+template <class Scalar>
+diffseg::Maps<Scalar> aggregate(const diffseg::Layers& layers,
+                                const diffseg::Aggregate& stage = {}) {
+  diffseg::Maps<Scalar> maps;
+  stage(layers, maps);
+  return maps;
+}
+
+}  // namespace support
