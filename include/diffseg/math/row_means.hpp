@@ -24,10 +24,12 @@ struct SharedRuns {
   std::vector<std::uint8_t> masks;  ///< [runs] bit i: the rows belong to set i of the group
 };
 
-inline SharedRuns shared_runs(std::span<const std::vector<Index>* const> group, Index row_count) {
-  std::vector<std::uint8_t> membership(static_cast<std::size_t>(row_count), 0);
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    for (const Index row : *group[i]) {
+/// Fills `runs` with those of the sets with these `ids`; membership is scratch.
+inline void find_runs(std::span<const std::vector<Index>> sets, std::span<const Index> ids,
+                      Index row_count, std::vector<std::uint8_t>& membership, SharedRuns& runs) {
+  membership.assign(static_cast<std::size_t>(row_count), 0);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    for (const Index row : sets[static_cast<std::size_t>(ids[i])]) {
       membership[static_cast<std::size_t>(row)] |= static_cast<std::uint8_t>(1U << i);
     }
   }
@@ -35,7 +37,8 @@ inline SharedRuns shared_runs(std::span<const std::vector<Index>* const> group, 
   for (const std::uint8_t mask : membership) ++starts[mask + 1U];
   starts[1] = 0;  // rows of no set are left out
   for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
-  SharedRuns runs;
+  runs.ends.clear();
+  runs.masks.clear();
   runs.rows.resize(starts.back());
   for (std::size_t mask = 1; mask < 256; ++mask) {
     if (starts[mask] == starts[mask + 1]) continue;
@@ -46,7 +49,6 @@ inline SharedRuns shared_runs(std::span<const std::vector<Index>* const> group, 
     if (membership[row] != 0)
       runs.rows[starts[membership[row]]++] = static_cast<std::uint32_t>(row);
   }
-  return runs;
 }
 
 /// out [width] = the sum of columns [begin, begin + width) of some rows, four at a time.
@@ -65,7 +67,7 @@ void sum_rows(const Matrix<Scalar>& rows, std::span<const std::uint32_t> ids, In
 
 /// The means of one group of sets over columns [begin, begin + width); sum is scratch [width].
 template <class Scalar>
-void group_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index>>& sets,
+void group_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
                  std::span<const Index> ids, const SharedRuns& runs, Index begin, Index width,
                  Scalar* sum, Matrix<Scalar>& means) {
   const Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>> total(sum, width);
@@ -87,40 +89,58 @@ void group_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index
 
 }  // namespace detail
 
+/// What row_means works with; kept for the next call, it allocates nothing again.
+template <class Scalar>
+struct RowMeansScratch {
+  std::vector<detail::SharedRuns> runs;               ///< of each group of sets
+  std::vector<std::vector<std::uint8_t>> membership;  ///< [rows] for each thread
+  std::vector<Buffer<Scalar>> sums;                   ///< for each thread
+};
+
 /// means [sets.size() x n] = for each set the mean of its rows of `rows` [R x n]. Sets are not
 /// empty; `order` lists all sets, neighbours that overlap much; it decides the speed and the
 /// rounding. Eight sets share their sums: a row that lies in several is added once, to the sum of
 /// all rows with the same memberships, and that sum then to each of the sets. Only additions, so
 /// nothing cancels: equal to the plain mean up to rounding, relative error below (rows + 256) eps.
 template <class Scalar>
-void row_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index>>& sets,
-               std::span<const Index> order, Matrix<Scalar>& means) {
+void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
+               std::span<const Index> order, Matrix<Scalar>& means,
+               RowMeansScratch<Scalar>& scratch) {
   // Nine rows of a tile stay in the second cache level; long pieces of rows stream best.
   constexpr Index tile = 4096;
-  using detail::SharedRuns;
+  constexpr std::size_t together = detail::SharedRuns::sets;
   means.resize(static_cast<Index>(sets.size()), rows.cols());
-  const std::size_t groups = (order.size() + SharedRuns::sets - 1) / SharedRuns::sets;
-  std::vector<SharedRuns> runs(groups);
+  const std::size_t groups = (order.size() + together - 1) / together;
+  auto& runs = scratch.runs;
+  if (runs.size() < groups) runs.resize(groups);
   const auto group_sets = [&](std::size_t group) {
-    const std::size_t begin = group * SharedRuns::sets;
-    return order.subspan(begin, std::min(SharedRuns::sets, order.size() - begin));
+    return order.subspan(group * together, std::min(together, order.size() - group * together));
   };
-  parallel_for(static_cast<Index>(groups), [&](Index group) {
-    std::vector<const std::vector<Index>*> members;
-    for (const Index set : group_sets(static_cast<std::size_t>(group))) {
-      members.push_back(&sets[static_cast<std::size_t>(set)]);
-    }
-    runs[static_cast<std::size_t>(group)] = detail::shared_runs(members, rows.rows());
-  });
+  parallel_for(
+      static_cast<Index>(groups), scratch.membership,
+      [&](auto& membership) { membership.resize(static_cast<std::size_t>(rows.rows())); },
+      [&](Index group, std::vector<std::uint8_t>& membership) {
+        const auto i = static_cast<std::size_t>(group);
+        detail::find_runs(sets, group_sets(i), rows.rows(), membership, runs[i]);
+      });
   const Index tiles = (rows.cols() + tile - 1) / tile;
   parallel_for(
-      static_cast<Index>(groups) * tiles, [] { return Buffer<Scalar>(Index{tile}); },
+      static_cast<Index>(groups) * tiles, scratch.sums,
+      [](Buffer<Scalar>& sum) { make_room(sum, tile); },
       [&](Index task, Buffer<Scalar>& sum) {
         const auto group = static_cast<std::size_t>(task % static_cast<Index>(groups));
         const Index begin = task / static_cast<Index>(groups) * tile;
         detail::group_means(rows, sets, group_sets(group), runs[group], begin,
                             std::min(tile, rows.cols() - begin), sum.data(), means);
       });
+}
+
+/// The same with scratch of its own.
+template <class Scalar>
+void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
+               std::span<const Index> order, Matrix<Scalar>& means) {
+  RowMeansScratch<Scalar> scratch;
+  row_means(rows, sets, order, means, scratch);
 }
 
 }  // namespace diffseg
