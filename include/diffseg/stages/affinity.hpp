@@ -13,6 +13,7 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/math/attention.hpp"
 #include "diffseg/math/photo_features.hpp"
 #include "diffseg/math/resample.hpp"
 
@@ -38,7 +39,7 @@ struct Affinity {
   template <class Scalar>
   void operator()(const Image<Scalar>& photo, Layers& layers) const {
     check(photo);
-    const ProfileScope scope("Affinity");
+    ProfileScope scope("Affinity");
     const GridSize grid = grid_for(photo.size);
     const auto lab = lab_canvas(photo, {grid.height * cell, grid.width * cell});
     Matrix<Scalar> features = cell_features(lab.data(), cell, grid);
@@ -46,6 +47,7 @@ struct Affinity {
     Layers result;
     for (Index factor = 1; factor <= 8; factor *= 2) {
       result.push_back(attention(features, grid, factor));
+      scope.add_bytes(layer_bytes(result.back()));
     }
     layers.swap(result);
   }

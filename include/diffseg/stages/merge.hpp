@@ -52,9 +52,10 @@ struct Merge {
     require(thresholds.front() <= similarities.ceiling, "Merge: thresholds[0] must be at most the ",
             "ceiling ", similarities.ceiling, " that Compare kept, got ", thresholds.front(),
             "; raise Compare::ceiling");
-    const ProfileScope scope("Merge");
+    ProfileScope scope("Merge");
     auto& scratch = workspace.get<Scratch<Scalar>>();
     average_maps(similarities, proposals, scratch);
+    scope.add_bytes(bytes_of_means(proposals, scratch));
     for (std::size_t i = 1; i < thresholds.size(); ++i) {
       join(thresholds[i], proposals, scratch, workspace.get<DivergenceScratch<Scalar>>());
     }
@@ -125,6 +126,18 @@ struct Merge {
       proposals.row_counts[i] = static_cast<Index>(scratch.sets[i].size());
     }
     proposals.per_iteration = {static_cast<Index>(count)};
+  }
+
+  /// Every map that matched is read once at least, every mean written; what comes later is little.
+  template <class Scalar>
+  static Index bytes_of_means(const Proposals<Scalar>& proposals, const Scratch<Scalar>& scratch) {
+    std::vector<char> matched(static_cast<std::size_t>(proposals.maps.tokens()), 0);
+    for (const auto& set : std::span(scratch.sets).first(proposals.anchors.size())) {
+      for (const Index row : set) matched[static_cast<std::size_t>(row)] = 1;
+    }
+    const Index read = std::count(matched.begin(), matched.end(), char{1});
+    return (read + proposals.rows.rows()) * proposals.rows.cols() *
+           static_cast<Index>(sizeof(Scalar));
   }
 
   /// One later iteration.
