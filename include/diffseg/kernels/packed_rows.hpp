@@ -10,7 +10,7 @@
 
 #include "diffseg/core/packet.hpp"
 #include "diffseg/core/types.hpp"
-#include "diffseg/kernels/logarithm.hpp"
+#include "diffseg/kernels/detail/logarithm.hpp"
 
 namespace diffseg {
 

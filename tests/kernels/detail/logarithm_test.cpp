@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cmath>
-#include <diffseg/kernels/logarithm.hpp>
+#include <diffseg/kernels/detail/logarithm.hpp>
 #include <limits>
 
 #include "support/catch.hpp"
