@@ -119,7 +119,7 @@ void pipeline_ratios(int rounds) {
   compare("Aggregate, result reused / one read of the input", rounds,
           [&] {
             out.similarities.maps = out.proposals.maps = {};
-            diffseg::Aggregate{}(layers, out.maps);
+            diffseg::Aggregate{}(layers, out.maps, out.workspace);
           },
           read, {});
   compare("segment, 1 thread / all threads", rounds,
@@ -135,11 +135,12 @@ void threshold_ratio(int rounds) {
   diffseg::Segmentation<float> out;
   diffseg::Proposals<float> proposals;
   diffseg::Labels labels;
+  diffseg::Workspace workspace;
   compare(
       "Merge + Assign again / segment", rounds,
       [&] {
-        diffseg::Merge{}(bench::coffee_similarities(), proposals);
-        diffseg::Assign{}(proposals, labels);
+        diffseg::Merge{}(bench::coffee_similarities(), proposals, workspace);
+        diffseg::Assign{}(proposals, labels, workspace);
       },
       [&] { diffseg::segment(layers, {}, out); }, {});
 }

@@ -10,6 +10,7 @@
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/core/workspace.hpp"
 #include "diffseg/math/attention.hpp"
 #include "diffseg/stages/detail/layer_sums.hpp"
 #include "diffseg/stages/detail/map_builder.hpp"
@@ -44,6 +45,13 @@ struct Aggregate {
   /// The same into `maps`; reuses its storage if no one else holds it.
   template <class Scalar>
   void operator()(const Layers& layers, Maps<Scalar>& maps) const {
+    Workspace workspace;
+    (*this)(layers, maps, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar>
+  void operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& workspace) const {
     const GridSize working = check(layers);
     const auto [raw, factor] = layer_weights(layers);
     const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
@@ -53,7 +61,8 @@ struct Aggregate {
     });
     if (products) {
       // Their rows are best made many at a time; the bits are the same.
-      detail::LayerSums<Scalar> sums(working, std::exchange(maps, {}));
+      auto& sums = workspace.get<detail::LayerSums<Scalar>>();
+      sums.start(working, std::exchange(maps, {}));
       for (std::size_t i = 0; i < layers.size(); ++i) sums.add(layers[i], i, raw[i], "Aggregate");
       maps = sums.finish(factor, floor);
       return;
@@ -64,8 +73,8 @@ struct Aggregate {
       detail::find_group(groups, layers[i], working)
           .members.push_back({{layers[i], i, "Aggregate"}, static_cast<Scalar>(raw[i])});
     }
-    detail::prepare_groups(groups, working);
-    detail::build_maps(groups, working, factor, floor, maps.reset(working));
+    detail::build_maps(groups, working, factor, floor, maps.reset(working),
+                       workspace.get<detail::MapScratch<Scalar>>());
   }
 
   /// The stage for a chain that works in another scalar: `Aggregate{}.as<double>() | Compare{}`.

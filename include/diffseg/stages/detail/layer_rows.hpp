@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <vector>
 
 #include "diffseg/core/check.hpp"
@@ -41,8 +40,8 @@ class LayerRows {
   /// What one thread needs.
   struct Scratch {
     Buffer<Scalar> row, head;
-    std::optional<SoftmaxProducts<Scalar>> products;
-    Matrix<Scalar> rows;  // [block x keys] made by products
+    SoftmaxProducts<Scalar> products;
+    Buffer<Scalar> rows;  // [block x keys] made by products
   };
 
   /// `index` and `stage` go into messages. The layer must outlive this.
@@ -56,13 +55,17 @@ class LayerRows {
 
   [[nodiscard]] Scratch make_scratch() const {
     Scratch scratch;
-    scratch.row.resize(keys_);
-    scratch.head.resize(keys_);
-    if (layer_->kind == LayerKind::queries_keys) {
-      scratch.products.emplace(keys_, layer_->depth);
-      scratch.rows.resize(block(), keys_);
-    }
+    prepare(scratch);
     return scratch;
+  }
+
+  /// Makes a scratch of another layer fit.
+  void prepare(Scratch& scratch) const {
+    make_room(scratch.row, keys_);
+    make_room(scratch.head, keys_);
+    if (layer_->kind != LayerKind::queries_keys) return;
+    scratch.products.resize(keys_, layer_->depth);
+    make_room(scratch.rows, block() * keys_);
   }
 
   /// Calls use(query, row [keys]) for the queries begin .. end - 1, at most block() of them.
@@ -71,7 +74,7 @@ class LayerRows {
     if (layer_->kind == LayerKind::queries_keys) {
       multiply(begin, end, scratch);
       for (Index query = begin; query < end; ++query) {
-        use(query, scratch.rows.row(query - begin).data());
+        use(query, scratch.rows.data() + (query - begin) * keys_);
       }
       return;
     }
@@ -173,18 +176,18 @@ class LayerRows {
   void multiply(Index begin, Index end, Scratch& scratch) const {
     const double scale =
         layer_->scale > 0 ? layer_->scale : 1 / std::sqrt(static_cast<double>(layer_->depth));
-    scratch.products->clear();
+    scratch.products.clear();
     visit_elements(*layer_, [&](const auto* data) {
       const auto* keys = static_cast<decltype(data)>(layer_->key_data);
       for (Index head = 0; head < layer_->heads; ++head) {
         const Scalar weight = head_weight(*layer_, head);
         if (weight == Scalar(0)) continue;
-        scratch.products->add(data + head * layer_->head_step() + begin * layer_->query_step(),
-                              layer_->query_step(), end - begin, static_cast<Scalar>(scale),
-                              keys + head * layer_->key_head_step(), layer_->key_step(), weight);
+        scratch.products.add(data + head * layer_->head_step() + begin * layer_->query_step(),
+                             layer_->query_step(), end - begin, static_cast<Scalar>(scale),
+                             keys + head * layer_->key_head_step(), layer_->key_step(), weight);
       }
     });
-    scratch.products->write(end - begin, scratch.rows.data(), keys_);
+    scratch.products.write(end - begin, scratch.rows.data(), keys_);
   }
 
   const Layer* layer_;
