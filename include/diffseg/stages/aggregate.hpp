@@ -20,10 +20,10 @@ namespace diffseg {
 /// Attention layers -> Maps: mean over heads, keys to the working grid (bilinear up, area sum
 /// down), every map scaled to sum 1, queries to the working grid (repeat up, mean down), weighted
 /// sum over layers (Tian et al., arXiv 2308.12469, section 3.2). Layers may have any grids, heads
-/// and element types; scaling a layer of probabilities changes nothing. Scores and queries with
-/// keys become probabilities on the way, never stored as a whole. Errors: std::invalid_argument for
-/// layers that are empty or out of range and for attention that is negative, NaN, infinite or all
-/// zero.
+/// and element types; scaling a layer of probabilities changes nothing. Scores, queries with keys
+/// and sparse rows become dense probabilities on the way, never stored as a whole. Errors:
+/// std::invalid_argument for layers that are empty or out of range and for attention that is
+/// negative, NaN, infinite or all zero.
 struct Aggregate {
   GridSize grid = {};  ///< working grid; {0, 0}: that of the layer with the most queries
   /// One per layer, >= 0, sum 1 (to 1e-6), used as given; empty: proportional to the side of the
