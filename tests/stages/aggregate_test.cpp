@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/aggregate.hpp"
@@ -240,6 +241,22 @@ TEMPLATE_TEST_CASE("the working grid is that of the most queries", "[aggregate][
   REQUIRE(aggregate<TestType>(layers).grid() == GridSize{4, 2});
 }
 
+TEMPLATE_TEST_CASE("shrink divides the working grid and rounds up", "[aggregate][law]", float,
+                   double) {
+  Random random(610);
+  INFO(random.note());
+  const Layers layers = {support::random_layer<float>(random, 2, {3, 4}, {3, 4}),
+                         support::random_layer<float>(random, 1, {9, 5}, {9, 5})};
+  const std::vector<std::pair<Index, GridSize>> expected = {
+      {1, {9, 5}}, {2, {5, 3}}, {3, {3, 2}}, {4, {3, 2}}, {5, {2, 1}}, {100, {1, 1}}};
+  for (const auto& [shrink, grid] : expected) {
+    CAPTURE(shrink);
+    const auto maps = aggregate<TestType>(layers, {.shrink = shrink});
+    REQUIRE(maps.grid() == grid);
+    REQUIRE(maps.rows() == aggregate<TestType>(layers, {.grid = grid}).rows());
+  }
+}
+
 TEMPLATE_TEST_CASE("all element types are read", "[aggregate][law]", Eigen::half, Eigen::bfloat16,
                    float, double) {
   Random random(603);
@@ -448,6 +465,9 @@ TEST_CASE("options that make no sense are refused", "[aggregate]") {
   refused({.floor = 0}, "Aggregate: floor must be in [1e-37, 1e-3], got 0");
   refused({.floor = 0.01}, "Aggregate: floor must be in [1e-37, 1e-3], got 0.01");
   refused({.floor = nan}, "Aggregate: floor must be in [1e-37, 1e-3]");
+  refused({.shrink = 0}, "Aggregate: shrink must be >= 1, got 0");
+  refused({.shrink = -2}, "Aggregate: shrink must be >= 1, got -2");
+  refused({.grid = {2, 2}, .shrink = 2}, "Aggregate: shrink must be 1 beside a grid, got 2");
 }
 
 TEMPLATE_TEST_CASE("a refused call leaves the result as it was", "[aggregate]", float, double) {

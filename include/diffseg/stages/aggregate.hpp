@@ -32,6 +32,9 @@ struct Aggregate {
   /// between 0 and 6e-8: with 1e-9 it gives the labels of single precision on > 99.99 % of the
   /// pixels of the golden cases (both floored so); with 1e-30 a zero weighs far more than it means.
   double floor = 1e-30;
+  /// >= 1; without a `grid`: the working grid's sides are those of the layer with the most queries
+  /// divided by this, rounded up; an approximation, whose maps are smaller by its fourth power.
+  Index shrink = 1;
 
   /// -> Maps<float> [T x T] by default.
   template <class Scalar = float>
@@ -84,6 +87,9 @@ struct Aggregate {
       check_layer(layers[i], i, "Aggregate");
       if (!chosen && layers[i].queries.cells() > working.cells()) working = layers[i].queries;
     }
+    require(shrink >= 1, "Aggregate: shrink must be >= 1, got ", shrink);
+    require(shrink == 1 || !chosen, "Aggregate: shrink must be 1 beside a grid, got ", shrink);
+    working = {(working.height - 1) / shrink + 1, (working.width - 1) / shrink + 1};
     detail::check_working_grid(working, "Aggregate");
     detail::check_floor(floor, "Aggregate");
     return working;

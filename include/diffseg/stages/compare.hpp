@@ -24,6 +24,7 @@ struct Compare {
   GridSize anchors = {16, 16};  ///< rows and columns of anchors, each 1 .. side of the grid
   AnchorPlacement placement = AnchorPlacement::cell_centred;  ///< where they sit
   double ceiling = 1.0;  ///< nats, > 0; at least the first threshold of Merge
+  bool fit = false;      ///< more anchors than cells on a side: as many as cells, not an error
 
   template <class Scalar>
   [[nodiscard]] Similarities<Scalar> operator()(const Maps<Scalar>& maps) const {
@@ -40,17 +41,14 @@ struct Compare {
         "Compare: maps must be [T x T] for their grid of ", maps.grid().height, " x ",
         maps.grid().width, " cells");
     const GridSize grid = maps.grid();
-    require(anchors.height >= 1 && anchors.height <= grid.height && anchors.width >= 1 &&
-                anchors.width <= grid.width,
-            "Compare: anchors must be within 1 x 1 .. ", grid.height, " x ", grid.width, ", got ",
-            anchors.height, " x ", anchors.width);
+    const GridSize used = anchors_on(grid);
     require(ceiling > 0 && is_finite(ceiling), "Compare: ceiling must be > 0 and finite, got ",
             ceiling);
     const ProfileScope scope("Compare",
                              maps.tokens() * maps.tokens() * static_cast<Index>(sizeof(Scalar)));
     similarities.maps = maps;
     similarities.ceiling = ceiling;
-    similarities.anchors = cached_sampling_grid(grid, anchors, placement)->tokens();
+    similarities.anchors = cached_sampling_grid(grid, used, placement)->tokens();
     const auto order = tiles(grid);
     similarities.evaluated =
         divergences_below<Scalar>(maps.rows(), similarities.anchors, order, Pooling(maps.grid()),
@@ -58,6 +56,14 @@ struct Compare {
   }
 
  private:
+  [[nodiscard]] GridSize anchors_on(GridSize grid) const {
+    const bool below = fit || (anchors.height <= grid.height && anchors.width <= grid.width);
+    require(anchors.height >= 1 && anchors.width >= 1 && below,
+            "Compare: anchors must be within 1 x 1 .. ", grid.height, " x ", grid.width, ", got ",
+            anchors.height, " x ", anchors.width);
+    return {std::min(anchors.height, grid.height), std::min(anchors.width, grid.width)};
+  }
+
   /// All tokens, 4 x 4 neighbours after each other and 2 x 2 within: they match the same anchors.
   [[nodiscard]] static std::vector<Index> tiles(GridSize grid) {
     std::vector<Index> order;
