@@ -35,6 +35,9 @@ struct Aggregate {
   /// >= 1; without a `grid`: the working grid's sides are those of the layer with the most queries
   /// divided by this, rounded up; an approximation, whose maps are smaller by its fourth power.
   Index shrink = 1;
+  /// Queries of a finer layer than the working grid: of those that a cell covers the one in the
+  /// middle, not their mean. The others' numbers are not read, nor checked; an approximation.
+  bool sample = false;
 
   /// -> Maps<float> [T x T] by default.
   template <class Scalar = float>
@@ -51,12 +54,13 @@ struct Aggregate {
     const auto [raw, factor] = layer_weights(layers);
     const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
     const ProfileScope scope("Aggregate", bytes(layers) + map_bytes);
+    const auto along_queries = sample ? Resampling::sample : Resampling::repeat;
     const bool products = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
       return layer.kind == LayerKind::queries_keys;
     });
     if (products) {
       // Their rows are best made many at a time; the bits are the same.
-      detail::LayerSums<Scalar> sums(working, std::exchange(maps, {}));
+      detail::LayerSums<Scalar> sums(working, std::exchange(maps, {}), along_queries);
       for (std::size_t i = 0; i < layers.size(); ++i) sums.add(layers[i], i, raw[i], "Aggregate");
       maps = sums.finish(factor, floor);
       return;
@@ -64,7 +68,7 @@ struct Aggregate {
     std::vector<detail::LayerGroup<Scalar>> groups;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       if (raw[i] == 0) continue;
-      detail::find_group(groups, layers[i], working)
+      detail::find_group(groups, layers[i], working, along_queries)
           .members.push_back({{layers[i], i, "Aggregate"}, static_cast<Scalar>(raw[i])});
     }
     detail::prepare_groups(groups, working);

@@ -51,20 +51,24 @@ template <class Scalar>
 class LayerSums {
  public:
   /// Reuses the storage of `maps` if no one else holds it.
-  explicit LayerSums(GridSize grid, Maps<Scalar> maps = {}) : grid_(grid), maps_(std::move(maps)) {}
+  explicit LayerSums(GridSize grid, Maps<Scalar> maps = {},
+                     Resampling along_queries = Resampling::repeat)
+      : grid_(grid), maps_(std::move(maps)), along_queries_(along_queries) {}
 
   /// Adds a layer that check_layer has passed; `index` and `stage` go into messages.
   void add(const Layer& layer, std::size_t index, double weight, const char* stage) {
     if (weight == 0) return;  // unread, as Aggregate leaves it
     if (layer.kind == LayerKind::queries_keys) refuse_invalid_products(layer, index, stage);
-    auto& group = find_group(groups_, layer, grid_);
+    auto& group = find_group(groups_, layer, grid_, along_queries_);
     const bool first = group.sums == nullptr;
     if (first) group.sums = storage(layer);
     const LayerRows<Scalar> rows(layer, index, stage);
     const Index count = layer.queries.cells();
     const Index together = rows.block();
+    const auto needed = group.needed_pieces(together);
     parallel_for((count + together - 1) / together, [&] { return rows.make_scratch(); },
                  [&](Index piece, auto& scratch) {
+                   if (needed[static_cast<std::size_t>(piece)] == 0) return;
                    const Index end = std::min(count, (piece + 1) * together);
                    rows.read(piece * together, end, scratch, [&](Index query, const Scalar* row) {
                      group.add_row(rows, query, row, static_cast<Scalar>(weight), first,
@@ -90,6 +94,7 @@ class LayerSums {
 
   GridSize grid_;
   Maps<Scalar> maps_;
+  Resampling along_queries_;
   std::vector<LayerGroup<Scalar>> groups_;
   std::deque<Matrix<Scalar>> kept_;  // sums on other grids
 };
