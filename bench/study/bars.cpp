@@ -45,7 +45,7 @@ std::string draw_bars(const Bars& bars) {
   Svg svg(width, bottom + 62, bars.title, "Bar chart of milliseconds on a logarithmic scale.");
   svg.text({16, 26}, bars.title, {.size = 15, .bold = true});
   const LogScale scale = scale_of(bars, left);
-  for (const double tick : scale.ticks()) {
+  for (const double tick : scale.ticks(true)) {
     svg.line({scale(tick), top - 8}, {scale(tick), bottom - 4}, "#dddddd");
     svg.text({scale(tick), bottom + 10}, milliseconds_text(tick),
              {.size = 11, .anchor = Anchor::middle, .colour = "#555555"});
@@ -61,7 +61,8 @@ std::string draw_bars(const Bars& bars) {
              {.size = 12.5, .bold = ours});
     y += step;
   }
-  svg.text({16, bottom + 32}, bars.machine, {.size = 11, .colour = "#666666"});
+  svg.text({16, bottom + 32}, "Logarithmic scale. " + bars.machine,
+           {.size = 11, .colour = "#666666"});
   svg.text({16, bottom + 48}, bars.command, {.size = 11, .colour = "#666666"});
   return svg.finish();
 }

@@ -15,13 +15,14 @@ struct LogScale {
   [[nodiscard]] double operator()(double value) const {
     return begin + (end - begin) * std::log(value / low) / std::log(high / low);
   }
-  /// 1, 2 and 5 times the powers of ten on it.
-  [[nodiscard]] std::vector<double> ticks() const {
+  /// The powers of ten on it, and twice and five times them unless only `tens` are wanted.
+  [[nodiscard]] std::vector<double> ticks(bool tens = false) const {
     std::vector<double> result;
     for (double power = 1e-6; power < 1e9; power *= 10) {
       for (const double digit : {1.0, 2.0, 5.0}) {
         const double value = digit * power;
-        if (value >= low * 0.999 && value <= high * 1.001) result.push_back(value);
+        const bool on = value >= low * 0.999 && value <= high * 1.001;
+        if (on && (digit == 1 || !tens)) result.push_back(value);
       }
     }
     return result;

@@ -12,6 +12,7 @@ namespace study {
 namespace {
 
 constexpr double width = 920, margin_left = 62, margin_right = 18, panel_height = 400;
+constexpr double highest = 1.07;  // agreement at the top of a panel, with room for labels
 constexpr double panel_step = panel_height + 92, top = 46, label_size = 11.5;
 
 // Dark enough for white paper, and told apart with any eyes together with the shapes.
@@ -45,7 +46,7 @@ struct Frame {
   double lowest = 0;  // agreement at the bottom
 
   [[nodiscard]] double agreement(double value) const {
-    return box.bottom - (box.bottom - box.top) * (value - lowest) / (1.03 - lowest);
+    return box.bottom - (box.bottom - box.top) * (value - lowest) / (highest - lowest);
   }
   [[nodiscard]] Point at(const Row& row) const {
     return {time(row.ratio), agreement(row.adjusted_rand)};
@@ -108,7 +109,8 @@ void draw_labels(Svg& svg, const Frame& frame, const std::vector<const Row*>& ro
              {.size = label_size,
               .anchor = Anchor::middle,
               .colour = colours[group],
-              .bold = group == 0});
+              .bold = group == 0,
+              .halo = true});
   }
 }
 
@@ -119,8 +121,8 @@ void draw_legend(Svg& svg, const std::vector<std::string>& names, double y) {
     const double line = y + 20 * static_cast<double>(i / 2);
     svg.marker({x, line - 4}, group, colours[group]);
     svg.text({x + 12, line}, names[i], {.size = 11.5, .colour = colours[group], .bold = true});
-    svg.text({x + 20 + 1.08 * text_width(names[i], 11.5), line},
-             "1 = " + groups()[static_cast<std::size_t>(group)].exact, {.size = 11});
+    svg.text({x + 112, line}, "1 = " + groups()[static_cast<std::size_t>(group)].exact,
+             {.size = 11});
   }
 }
 
@@ -136,7 +138,7 @@ std::string draw_study(const Study& study) {
     remember(names, row.group);
   }
   const double panels = panel_step * static_cast<double>(sources.size());
-  const double height = top + panels + 20 * static_cast<double>((names.size() + 1) / 2) + 30;
+  const double height = top + panels + 20 * static_cast<double>((names.size() + 1) / 2) + 14;
   Svg svg(
       width, height, "Time and agreement of the approximations",
       "Scatter plot: the time of each approximation relative to exact DiffSeg, and the adjusted "
@@ -153,7 +155,7 @@ std::string draw_study(const Study& study) {
     draw_labels(svg, frame, rows);
     y += panel_step;
   }
-  draw_legend(svg, names, top + panels - 12);
+  draw_legend(svg, names, top + panels - 20);
   svg.text(
       {margin_left - 46, height - 10},
       "Medians over cases. " + study.machine + ", " + std::to_string(study.threads) + " threads.",

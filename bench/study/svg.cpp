@@ -72,6 +72,10 @@ void Svg::text(Point at, const std::string& content, const TextStyle& style) {
            attribute("font-size", style.size) + attribute("fill", style.colour) +
            attribute("text-anchor", anchors[static_cast<int>(style.anchor)]);
   if (style.bold) body_ += attribute("font-weight", "bold");
+  if (style.halo) {
+    body_ += attribute("stroke", "#ffffff") + attribute("stroke-width", 3.0) +
+             attribute("stroke-linejoin", "round") + attribute("paint-order", "stroke");
+  }
   if (style.turn != 0) {
     body_ += attribute("transform", "rotate(" + number(style.turn) + " " + number(at.x) + " " +
                                         number(at.y) + ")");

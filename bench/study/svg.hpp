@@ -18,7 +18,8 @@ struct TextStyle {
   Anchor anchor = Anchor::start;
   std::string colour = "#222222";
   bool bold = false;
-  double turn = 0;  ///< degrees, clockwise about its place
+  double turn = 0;    ///< degrees, clockwise about its place
+  bool halo = false;  ///< a white edge, to be read on lines
 };
 
 /// About the width of a text, in pixels: most generic sans-serif fonts are narrower.

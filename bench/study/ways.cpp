@@ -45,13 +45,17 @@ SegmentOptions on_grid(const Case& test, Index numerator, Index denominator) {
   return options;
 }
 
-std::vector<Way> coarse_grids(const Case& test, bool sample) {
+/// A fraction of the sides of the finest grid.
+struct Part {
+  Index numerator, denominator;
+};
+
+std::vector<Way> coarse_grids(const Case& test, const std::vector<Part>& parts, bool sample) {
   std::vector<Way> ways = {whole("exact", test.layers, test.exact)};
-  for (const auto& [name, numerator, denominator] :
-       {std::tuple("3/4", 3, 4), std::tuple("1/2", 1, 2), std::tuple("1/4", 1, 4)}) {
+  for (const auto& [numerator, denominator] : parts) {
     SegmentOptions options = on_grid(test, numerator, denominator);
     options.aggregate.sample = sample;
-    ways.push_back(whole(name, test.layers, options));
+    ways.push_back(whole(diffseg::message(numerator, '/', denominator), test.layers, options));
   }
   return ways;
 }
@@ -228,10 +232,11 @@ std::vector<Way> smaller_photos(const Case& test) {
 }
 
 std::vector<Way> averaged_grids(const Case& test) {
-  return coarse_grids(test, false);
+  return coarse_grids(test, {{3, 4}, {1, 2}, {1, 4}}, false);
 }
+/// The presets are 1/2 and 1/4 of these.
 std::vector<Way> sampled_grids(const Case& test) {
-  return coarse_grids(test, true);
+  return coarse_grids(test, {{3, 4}, {1, 3}}, true);
 }
 
 }  // namespace
