@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "diffseg/core/detail/large_pages.hpp"
+
 namespace diffseg {
 
 using Index = Eigen::Index;
@@ -155,6 +157,8 @@ class Maps {
     if (rows_ == nullptr || rows_.use_count() > 1) rows_ = std::make_shared<Matrix<Scalar>>();
     grid_ = grid;
     rows_->resize(grid.cells(), grid.cells());
+    detail::prefer_large_pages(rows_->data(),
+                               static_cast<std::size_t>(rows_->size()) * sizeof(Scalar));
     return *rows_;
   }
 

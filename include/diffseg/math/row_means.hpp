@@ -3,9 +3,9 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "diffseg/core/packet.hpp"
@@ -16,35 +16,35 @@ namespace diffseg {
 
 namespace detail {
 
-/// Eight sets as the runs of rows that belong to the same of them.
+/// A few sets as the runs of rows that belong to the same of them.
 struct SharedRuns {
-  static constexpr std::size_t sets = 8;
-  std::vector<std::uint32_t> rows;  ///< row indices, run after run
-  std::vector<std::size_t> ends;    ///< [runs] one past the last row of each run
-  std::vector<std::uint8_t> masks;  ///< [runs] bit i: the rows belong to set i of the group
+  static constexpr std::size_t sets = 16;
+  std::vector<std::uint32_t> rows;   ///< row indices, run after run
+  std::vector<std::size_t> ends;     ///< [runs] one past the last row of each run
+  std::vector<std::uint16_t> masks;  ///< [runs] bit i: the rows belong to set i of the group
 };
 
 inline SharedRuns shared_runs(std::span<const std::vector<Index>* const> group, Index row_count) {
-  std::vector<std::uint8_t> membership(static_cast<std::size_t>(row_count), 0);
+  std::vector<std::uint16_t> membership(static_cast<std::size_t>(row_count), 0);
   for (std::size_t i = 0; i < group.size(); ++i) {
     for (const Index row : *group[i]) {
-      membership[static_cast<std::size_t>(row)] |= static_cast<std::uint8_t>(1U << i);
+      auto& mask = membership[static_cast<std::size_t>(row)];
+      mask = static_cast<std::uint16_t>(mask | 1U << i);
     }
   }
-  std::array<std::size_t, 257> starts{};
-  for (const std::uint8_t mask : membership) ++starts[mask + 1U];
-  starts[1] = 0;  // rows of no set are left out
-  for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
-  SharedRuns runs;
-  runs.rows.resize(starts.back());
-  for (std::size_t mask = 1; mask < 256; ++mask) {
-    if (starts[mask] == starts[mask + 1]) continue;
-    runs.ends.push_back(starts[mask + 1]);
-    runs.masks.push_back(static_cast<std::uint8_t>(mask));
-  }
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> members;
   for (std::size_t row = 0; row < membership.size(); ++row) {
-    if (membership[row] != 0)
-      runs.rows[starts[membership[row]]++] = static_cast<std::uint32_t>(row);
+    if (membership[row] != 0) members.emplace_back(membership[row], row);
+  }
+  std::sort(members.begin(), members.end());
+  SharedRuns runs;
+  for (const auto& [mask, row] : members) {
+    if (runs.masks.empty() || runs.masks.back() != mask) {
+      runs.masks.push_back(mask);
+      runs.ends.push_back(runs.rows.size());
+    }
+    runs.rows.push_back(row);
+    runs.ends.back() = runs.rows.size();
   }
   return runs;
 }
@@ -89,13 +89,13 @@ void group_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index
 
 /// means [sets.size() x n] = for each set the mean of its rows of `rows` [R x n]. Sets are not
 /// empty; `order` lists all sets, neighbours that overlap much; it decides the speed and the
-/// rounding. Eight sets share their sums: a row that lies in several is added once, to the sum of
+/// rounding. Sixteen sets share their sums: a row that lies in several is added once, to the sum of
 /// all rows with the same memberships, and that sum then to each of the sets. Only additions, so
-/// nothing cancels: equal to the plain mean up to rounding, relative error below (rows + 256) eps.
+/// nothing cancels: equal to the plain mean up to rounding, relative error below (rows + 2) eps.
 template <class Scalar>
 void row_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index>>& sets,
                std::span<const Index> order, Matrix<Scalar>& means) {
-  // Nine rows of a tile stay in the second cache level; long pieces of rows stream best.
+  // The sets' rows of a tile stay in the second cache level; long pieces of rows stream best.
   constexpr Index tile = 4096;
   using detail::SharedRuns;
   means.resize(static_cast<Index>(sets.size()), rows.cols());
