@@ -60,6 +60,10 @@ struct Downsample {
             combine_rows<Scalar>(total.data() + columns.first(x) * image.channels, image.channels,
                                  columns.weights(x), columns.taps(), nullptr, out, image.channels);
           }
+          // Rounding must not carry the mean of what is within 0..1 out of it.
+          for (Scalar* value = out - result.size.width * image.channels; value != out; ++value) {
+            if (*value > Scalar(1) && *value < Scalar(1.00001)) *value = Scalar(1);
+          }
         });
   }
 
