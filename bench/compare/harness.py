@@ -13,8 +13,9 @@ import venv
 
 
 def enter_environment(packages, make=True):
-    """Runs the script again inside a virtual environment that has the packages: beside the temporary
-    files of the system, or in DIFFSEG_COMPARE_VENV; kept. make: build it where it is not there."""
+    """Runs the script again inside a virtual environment that has the packages: beside the
+    temporary files of the system, or in DIFFSEG_COMPARE_VENV; kept. make: build it where it is not
+    there."""
     default = pathlib.Path(tempfile.gettempdir()) / "diffseg-compare-venv"
     folder = pathlib.Path(os.environ.get("DIFFSEG_COMPARE_VENV", default)).resolve()
     python = folder / "bin" / "python"

@@ -40,11 +40,11 @@ def photo_files(path, count):
 def cases(files, work):
     """All cases; photos are written below `work` as arrays."""
     import numpy as np
-    yield Case("coffee, SD 1.5, f32", ["coffee", "f32"], Options(), whole=True,
+    yield Case("golden coffee, SD 1.5, f32", ["coffee", "f32"], Options(), whole=True,
                golden=GOLDEN / "coffee" / "labels.npy", assign=25)
     # Half precision rounds to 0 what is below 6e-8, so all sides floor it at 1e-9; the published
     # labels were made without.
-    yield Case("coffee, SD 1.5, f16", ["coffee", "f16"], Options(floor=1e-9))
+    yield Case("golden coffee, SD 1.5, f16", ["coffee", "f16"], Options(floor=1e-9))
     for index, file in enumerate(files):
         array = work / (file.stem + ".npy")
         np.save(array, read_photo(file))

@@ -44,8 +44,8 @@ def head_sums(layer, first=0, last=None):
 
 
 def add_repeated(rows, coarse, lines, grid):
-    """Adds the maps of a coarser query grid, [below, below, T], to those of `lines` lines of a finer
-    one, in place."""
+    """Adds the maps of a coarser query grid, [below, below, T], to those of `lines` lines of a
+    finer one, in place."""
     tall, wide, tokens = coarse.shape
     blocks = rows.view(tall, lines // tall, wide, grid // wide, tokens)
     blocks += coarse.view(tall, 1, wide, 1, tokens)
