@@ -2,7 +2,6 @@
 // The ratios that this library promises, each from interleaved runs in one process:
 // ratios_bench [ROUNDS]. Exit status 1 if a result is wrong; a missed goal is only reported, as
 // clocks are noisy.
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -12,18 +11,13 @@
 #include <vector>
 
 #include "support/checks.hpp"
+#include "support/clock.hpp"
 #include "support/memory.hpp"
 
 namespace {
 
 using bench::Index;
-
-double milliseconds(const std::function<void()>& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-      .count();
-}
+using bench::milliseconds;
 
 double quantile(std::vector<double> values, double at) {
   std::sort(values.begin(), values.end());
@@ -110,7 +104,7 @@ void assign_ratio(int rounds) {
 void pipeline_ratios(int rounds) {
   const auto& layers = bench::coffee();
   diffseg::Segmentation<float> out;
-  volatile float sum = 0;
+  volatile std::uint32_t sum = 0;
   const auto read = [&] { sum = bench::read_all(layers); };
   const auto fresh = [&] { (void)diffseg::segment(layers); };
   const auto reused = [&] { diffseg::segment(layers, {}, out); };

@@ -212,3 +212,51 @@ TEST_CASE("partition scores obey their laws", "[unit][law]") {
     CHECK(score(a, a).adjusted_rand_index == Approx(1));
   }
 }
+
+TEST_CASE("borders are scored as worked out by hand", "[unit]") {
+  // Borders behind columns 1 and 5, and behind 3 and 5.
+  const Labels truth = row_of({0, 0, 1, 1, 1, 1, 2, 2, 2, 2});
+  const Labels found = row_of({0, 0, 0, 0, 1, 1, 2, 2, 2, 2});
+  const auto exact = score_boundaries(found, truth, 0);
+  REQUIRE(exact.precision == 0.5);
+  REQUIRE(exact.recall == 0.5);
+  REQUIRE(exact.f_measure == 0.5);
+  REQUIRE(score_boundaries(found, truth, 1).f_measure == 0.5);
+  REQUIRE(score_boundaries(found, truth).f_measure == 1);  // two pixels aside
+  const Labels more = row_of({0, 0, 1, 1, 1, 1, 2, 2, 2, 3});
+  REQUIRE(score_boundaries(more, truth).precision == Approx(2.0 / 3));
+  REQUIRE(score_boundaries(more, truth).recall == 1);
+  REQUIRE(score_boundaries(more, truth).f_measure == Approx(0.8));
+}
+
+TEST_CASE("no borders agree with no borders", "[unit]") {
+  const Labels whole = row_of({0, 0, 0});
+  const Labels halves = row_of({0, 0, 1});
+  REQUIRE(score_boundaries(whole, whole).f_measure == 1);
+  REQUIRE(score_boundaries(whole, halves).f_measure == 0);
+  REQUIRE(score_boundaries(halves, whole).f_measure == 0);
+  REQUIRE(score_boundaries(halves, row_of({-1, 0, 0})).f_measure == 0);
+  REQUIRE(score_boundaries(halves, row_of({0, -1, 0})).f_measure == 1);  // none is known
+  REQUIRE_THROWS_AS(score_boundaries(whole, row_of({0})), std::invalid_argument);
+  REQUIRE_THROWS_AS(score_boundaries(whole, halves, -1), std::invalid_argument);
+}
+
+TEST_CASE("border scores are symmetric and grow with the radius", "[unit][law]") {
+  Random random(2102);
+  INFO(random.note());
+  for (int trial = 0; trial < 10; ++trial) {
+    const GridSize size = random.grid(2, 12);
+    const Labels a = random_labels(random, size, 2);
+    const Labels b = random_labels(random, size, 3);
+    double before = 0;
+    for (const Index radius : {0, 1, 2, 3}) {
+      const auto forth = score_boundaries(a, b, radius);
+      const auto back = score_boundaries(b, a, radius);
+      REQUIRE(forth.precision == back.recall);
+      REQUIRE(forth.f_measure == back.f_measure);
+      REQUIRE(forth.f_measure >= before);
+      before = forth.f_measure;
+    }
+    REQUIRE(score_boundaries(a, a, 0).f_measure == 1);
+  }
+}

@@ -3,6 +3,7 @@
 #include <diffseg/diffseg.hpp>
 #include <limits>
 #include <stdexcept>
+#include <tuple>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -204,6 +205,44 @@ TEMPLATE_TEST_CASE("a photo goes through the whole library", "[segment][law]", f
   REQUIRE(labels.count() >= 2);
   REQUIRE(labels.values.front() != labels.values.back());
   REQUIRE(labels.values[0] == labels.values[59 * 90]);
+}
+
+TEST_CASE("presets are the stages written out", "[segment][law]") {
+  Random random(1106);
+  INFO(random.note());
+  const Layers layers = {support::random_layer<float>(random, 2, {17, 35}, {17, 35}, 2),
+                         support::random_layer<float>(random, 1, {9, 18}, {9, 18}, 2)};
+  Segmentation<float> state;
+  for (const auto& [preset, shrink, grid] :
+       {std::tuple(SegmentOptions::exact(), 1, GridSize{17, 35}),
+        std::tuple(SegmentOptions::balanced(), 2, GridSize{9, 18}),
+        std::tuple(SegmentOptions::fast(), 4, GridSize{5, 9})}) {
+    CAPTURE(shrink);
+    segment(layers, preset, state);
+    REQUIRE(state.maps.grid() == grid);
+    const GridSize anchors{std::min<Index>(16, grid.height), std::min<Index>(16, grid.width)};
+    const auto maps = Aggregate{.grid = grid, .sample = shrink > 1}(layers);
+    const Labels expected = Assign{}(Merge{}(Compare{.anchors = anchors}(maps)));
+    REQUIRE(state.labels.values == expected.values);
+    REQUIRE(state.labels.size == GridSize{512, 512});
+  }
+  REQUIRE(segment(layers, SegmentOptions::exact()).values == segment(layers).values);
+}
+
+TEST_CASE("presets take layers of any grid", "[segment][law]") {
+  Random random(1107);
+  INFO(random.note());
+  for (const GridSize grid : {GridSize{1, 1}, {1, 7}, {3, 3}, {8, 8}, {5, 40}, {24, 10}}) {
+    CAPTURE(grid.height, grid.width);
+    const Layers layers = {support::random_layer<float>(random, 1, grid, grid)};
+    for (auto options :
+         {SegmentOptions::exact(), SegmentOptions::balanced(), SegmentOptions::fast()}) {
+      options.assign.size = {20, 30};
+      const Labels labels = segment(layers, options);
+      REQUIRE(labels.count() >= 1);
+      REQUIRE(labels.size == GridSize{20, 30});
+    }
+  }
 }
 
 TEST_CASE("segment refuses what its stages refuse", "[segment]") {

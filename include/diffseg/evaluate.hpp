@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How good are labels? Against classes after a matching, and against partitions as they are.
+// How good are labels? Against classes after a matching, against partitions as they are, and by
+// their borders.
 // In truths a negative label means "not annotated": that pixel counts nowhere.
 #pragma once
 
@@ -12,6 +13,7 @@
 
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/math/borders.hpp"
 #include "diffseg/math/matching.hpp"
 
 namespace diffseg {
@@ -244,6 +246,32 @@ struct PartitionScores {
     mean.variation_of_information += share * one.variation_of_information;
   }
   return mean;
+}
+
+// ---- Borders ------------------------------------------------------------------------------------
+
+/// How well the borders of two partitions lie on each other, 0..1.
+struct BoundaryScores {
+  double precision = 0;  ///< share of the predicted border pixels that are near a true one
+  double recall = 0;     ///< share of the true border pixels that are near a predicted one
+  double f_measure = 0;  ///< their harmonic mean
+};
+
+/// The border pixels (border_cells) of both within `radius` pixels of each other, Euclidean (Csurka
+/// et al., "What is a good evaluation measure for semantic segmentation?", 2013). Two partitions
+/// without borders agree, one without agrees with none that has some. Errors: std::invalid_argument
+/// for sizes that differ, a negative radius.
+[[nodiscard]] inline BoundaryScores score_boundaries(const Labels& predicted, const Labels& truth,
+                                                     Index radius = 2) {
+  detail::check_sizes(predicted, truth);
+  const auto found = border_cells(truth.size, predicted.values, truth.values);
+  const auto expected = border_cells(truth.size, truth.values, truth.values);
+  BoundaryScores scores;
+  scores.precision = share_near(truth.size, found, expected, radius);
+  scores.recall = share_near(truth.size, expected, found, radius);
+  const double sum = scores.precision + scores.recall;
+  scores.f_measure = sum > 0 ? 2 * scores.precision * scores.recall / sum : 0;
+  return scores;
 }
 
 }  // namespace diffseg

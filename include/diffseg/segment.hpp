@@ -17,6 +17,22 @@ struct SegmentOptions {
   Compare compare = {};  ///< its ceiling is taken from the first threshold
   Merge merge = {};
   Assign assign = {};
+
+  /// DiffSeg as published: the defaults, and no error for layers of fewer than 16 x 16 cells, which
+  /// get an anchor in every row and column.
+  [[nodiscard]] static SegmentOptions exact() { return {.compare = {.fit = true}}; }
+  /// Maps of half the sides, from every second row and column of the finest queries.
+  [[nodiscard]] static SegmentOptions balanced() { return approximate(2); }
+  /// Maps of a quarter of the sides, from every fourth row and column of the finest queries.
+  [[nodiscard]] static SegmentOptions fast() { return approximate(4); }
+
+ private:
+  static SegmentOptions approximate(Index shrink) {
+    SegmentOptions options = exact();
+    options.aggregate.shrink = shrink;
+    options.aggregate.sample = true;
+    return options;
+  }
 };
 
 /// Everything segment() makes on its way. Handed in again, its storage is used again: the next

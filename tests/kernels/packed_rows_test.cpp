@@ -55,3 +55,17 @@ TEMPLATE_TEST_CASE("a row with a number outside 0 .. 2 is not packed", "[packed_
     }
   }
 }
+
+TEST_CASE("a row that holds subnormal numbers keeps the logarithms of the others",
+          "[packed_rows][unit]") {
+  constexpr Index lanes = PackedRows<float>::lanes;
+  PackedRows<float> packed;
+  packed.resize(1, 3);
+  const float values[] = {0.5F, std::numeric_limits<float>::denorm_min(), 0.25F};
+  REQUIRE(packed.pack(0, values));
+  const float* row = packed.row(0);
+  const auto log_at = [&](Index i) { return row[(2 * (i / lanes) + 1) * lanes + i % lanes]; };
+  REQUIRE(log_at(0) == Approx(std::log(0.5)));
+  REQUIRE(log_at(1) <= Approx(std::log(std::numeric_limits<float>::min())));
+  REQUIRE(log_at(2) == Approx(std::log(0.25)));
+}

@@ -17,7 +17,7 @@ using support::Random;
 namespace {
 
 constexpr Resampling all_modes[] = {Resampling::bilinear, Resampling::mass, Resampling::mean,
-                                    Resampling::repeat};
+                                    Resampling::repeat, Resampling::sample};
 
 template <class Scalar>
 std::vector<Scalar> resample(std::vector<Scalar> values, GridSize from, GridSize to,
@@ -47,11 +47,13 @@ double weight(Index from, Index to, Resampling mode, Index i, Index j) {
   const double ratio = static_cast<double>(from) / static_cast<double>(to);
   const auto target = static_cast<double>(i);
   const auto source = static_cast<double>(j);
-  if (mode == Resampling::bilinear || (mode != Resampling::repeat && to >= from)) {
+  const bool repeats = mode == Resampling::repeat || mode == Resampling::sample;
+  if (mode == Resampling::bilinear || (!repeats && to >= from)) {
     const double at = std::clamp((target + 0.5) * ratio - 0.5, 0.0, static_cast<double>(from - 1));
     return std::max(0.0, 1 - std::abs(at - source));
   }
   if (to >= from) return j == i * from / to ? 1 : 0;
+  if (mode == Resampling::sample) return source == std::floor((target + 0.5) * ratio) ? 1 : 0;
   const double overlap =
       std::min((target + 1) * ratio, source + 1) - std::max(target * ratio, source);
   return std::max(0.0, overlap) / (mode == Resampling::mass ? 1 : ratio);
@@ -104,6 +106,16 @@ TEMPLATE_TEST_CASE("area 4 -> 2 and 3 -> 2 by hand", "[resample][unit]", float, 
 TEMPLATE_TEST_CASE("repeat 2 -> 5 by hand", "[resample][unit]", float, double) {
   // i * 2 / 5 = 0, 0, 0, 1, 1
   REQUIRE(resample<TestType>({3, 9}, {1, 2}, {1, 5}, Resampling::repeat) ==
+          std::vector<TestType>{3, 3, 3, 9, 9});
+}
+
+TEMPLATE_TEST_CASE("sample takes the middle, by hand", "[resample][unit]", float, double) {
+  // (2 i + 1) * 5 / 4 = 1, 3; of two cells in the middle the later one.
+  REQUIRE(resample<TestType>({3, 9, 4, 7, 5}, {1, 5}, {1, 2}, Resampling::sample) ==
+          std::vector<TestType>{9, 7});
+  REQUIRE(resample<TestType>({1, 2, 3, 4}, {4, 1}, {2, 1}, Resampling::sample) ==
+          std::vector<TestType>{2, 4});
+  REQUIRE(resample<TestType>({3, 9}, {1, 2}, {1, 5}, Resampling::sample) ==
           std::vector<TestType>{3, 3, 3, 9, 9});
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/aggregate.hpp"
@@ -240,6 +241,89 @@ TEMPLATE_TEST_CASE("the working grid is that of the most queries", "[aggregate][
   REQUIRE(aggregate<TestType>(layers).grid() == GridSize{4, 2});
 }
 
+TEMPLATE_TEST_CASE("shrink divides the working grid and rounds up", "[aggregate][law]", float,
+                   double) {
+  Random random(610);
+  INFO(random.note());
+  const Layers layers = {support::random_layer<float>(random, 2, {3, 4}, {3, 4}),
+                         support::random_layer<float>(random, 1, {9, 5}, {9, 5})};
+  const std::vector<std::pair<Index, GridSize>> expected = {
+      {1, {9, 5}}, {2, {5, 3}}, {3, {3, 2}}, {4, {3, 2}}, {5, {2, 1}}, {100, {1, 1}}};
+  for (const auto& [shrink, grid] : expected) {
+    CAPTURE(shrink);
+    const auto maps = aggregate<TestType>(layers, {.shrink = shrink});
+    REQUIRE(maps.grid() == grid);
+    REQUIRE(maps.rows() == aggregate<TestType>(layers, {.grid = grid}).rows());
+  }
+}
+
+TEMPLATE_TEST_CASE("sampled queries are those in the middle of their cells", "[aggregate][law]",
+                   float, double) {
+  Random random(611);
+  INFO(random.note());
+  for (const GridSize queries : {GridSize{9, 6}, {4, 11}, {3, 4}, {2, 2}}) {
+    CAPTURE(queries.height, queries.width);
+    const GridSize grid{3, 4};
+    const GridSize kept{std::min(queries.height, grid.height), std::min(queries.width, grid.width)};
+    Layer layer = support::random_layer<float>(random, 2, queries, {5, 7});
+    Layer gathered = support::random_layer<float>(random, 2, kept, {5, 7});
+    const auto* from = static_cast<const float*>(layer.data);
+    std::vector<float> values;
+    for (Index row = 0; row < 2 * kept.cells(); ++row) {
+      const Index y = (2 * (row % kept.cells() / kept.width) + 1) * queries.height;
+      const Index x = (2 * (row % kept.width) + 1) * queries.width;
+      const Index query = y / (2 * kept.height) * queries.width + x / (2 * kept.width);
+      const auto* begin = from + (row / kept.cells() * queries.cells() + query) * 35;
+      values.insert(values.end(), begin, begin + 35);
+    }
+    gathered.data = values.data();
+    const auto sampled =
+        aggregate<TestType>({layer}, {.grid = grid, .weights = {1}, .sample = true});
+    REQUIRE(sampled.rows() ==
+            aggregate<TestType>({gathered}, {.grid = grid, .weights = {1}}).rows());
+    if (queries == GridSize{9, 6}) {
+      REQUIRE(sampled.rows() !=
+              aggregate<TestType>({layer}, {.grid = grid, .weights = {1}}).rows());
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("sampling leaves products unmade and their maps alike", "[aggregate][law]",
+                   float, double) {
+  Random random(612);
+  INFO(random.note());
+  const GridSize fine{12, 20};
+  const Index depth = 3;
+  std::vector<float> queries, keys;
+  for (Index i = 0; i < 2 * fine.cells() * depth; ++i) {
+    queries.push_back(static_cast<float>(random.normal()));
+    keys.push_back(static_cast<float>(random.normal()));
+  }
+  const auto products = Layer::queries_and_keys(queries.data(), keys.data(), 2, depth, fine);
+  std::vector<double> attention;
+  for (Index row = 0; row < 2 * fine.cells(); ++row) {
+    const Index head = row / fine.cells();
+    std::vector<double> line(static_cast<std::size_t>(fine.cells()));
+    double sum = 0;
+    for (Index key = 0; key < fine.cells(); ++key) {
+      double score = 0;
+      for (Index i = 0; i < depth; ++i) {
+        score += static_cast<double>(queries[static_cast<std::size_t>(row * depth + i)]) *
+                 static_cast<double>(
+                     keys[static_cast<std::size_t>((head * fine.cells() + key) * depth + i)]);
+      }
+      sum += line[static_cast<std::size_t>(key)] = std::exp(score / std::sqrt(3.0));
+    }
+    for (const double value : line) attention.push_back(value / sum);
+  }
+  const Layer plain = Layer::view(attention.data(), 2, fine);
+  for (const Index shrink : {1, 2, 5}) {
+    const Aggregate stage{.shrink = shrink, .sample = true};
+    const auto expected = aggregate<double>({plain}, stage);
+    REQUIRE(worst_error(aggregate<TestType>({products}, stage), expected.rows()) < 1e-6);
+  }
+}
+
 TEMPLATE_TEST_CASE("all element types are read", "[aggregate][law]", Eigen::half, Eigen::bfloat16,
                    float, double) {
   Random random(603);
@@ -448,6 +532,9 @@ TEST_CASE("options that make no sense are refused", "[aggregate]") {
   refused({.floor = 0}, "Aggregate: floor must be in [1e-37, 1e-3], got 0");
   refused({.floor = 0.01}, "Aggregate: floor must be in [1e-37, 1e-3], got 0.01");
   refused({.floor = nan}, "Aggregate: floor must be in [1e-37, 1e-3]");
+  refused({.shrink = 0}, "Aggregate: shrink must be >= 1, got 0");
+  refused({.shrink = -2}, "Aggregate: shrink must be >= 1, got -2");
+  refused({.grid = {2, 2}, .shrink = 2}, "Aggregate: shrink must be 1 beside a grid, got 2");
 }
 
 TEMPLATE_TEST_CASE("a refused call leaves the result as it was", "[aggregate]", float, double) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -123,6 +124,25 @@ TEMPLATE_TEST_CASE("compare has the same bits for any number of threads", "[comp
     REQUIRE(pairs(similarities) == expected);
     REQUIRE(similarities.evaluated == evaluated);
   }
+}
+
+TEMPLATE_TEST_CASE("anchors that fit are as many as cells at most", "[compare][law]", float,
+                   double) {
+  Random random(707);
+  INFO(random.note());
+  const auto maps = support::random_maps<TestType>(random, {3, 9});
+  for (const auto& [wanted, used] : {std::pair<GridSize, GridSize>{{16, 16}, {3, 9}},
+                                     {{4, 5}, {3, 5}},
+                                     {{2, 10}, {2, 9}},
+                                     {{2, 4}, {2, 4}}}) {
+    CAPTURE(wanted.height, wanted.width);
+    const auto found = Compare{.anchors = wanted, .fit = true}(maps);
+    const auto expected = Compare{.anchors = used}(maps);
+    REQUIRE(found.anchors == expected.anchors);
+    REQUIRE(pairs(found) == pairs(expected));
+  }
+  REQUIRE_THROWS_WITH((Compare{.anchors = {4, 0}, .fit = true}(maps)),
+                      "Compare: anchors must be within 1 x 1 .. 3 x 9, got 4 x 0");
 }
 
 TEMPLATE_TEST_CASE("what cannot be compared is refused", "[compare]", float, double) {

@@ -109,6 +109,21 @@ TEMPLATE_TEST_CASE("a photo is averaged by area at any ratio", "[downsample][law
   }
 }
 
+TEMPLATE_TEST_CASE("a white photo stays within 0..1", "[downsample][law]", float, double) {
+  Random random(811);
+  INFO(random.note());
+  for (int trial = 0; trial < 30; ++trial) {
+    const GridSize from = random.grid(2, 90);
+    const GridSize to = random.grid(1, 60);
+    const Image<TestType> photo{
+        from, 1, std::vector<TestType>(static_cast<std::size_t>(from.cells()), TestType(1))};
+    CAPTURE(from.height, from.width, to.height, to.width);
+    const auto values = Downsample{to}(photo).values;
+    REQUIRE(*std::max_element(values.begin(), values.end()) <= TestType(1));
+    REQUIRE(*std::min_element(values.begin(), values.end()) > TestType(0.99999));
+  }
+}
+
 TEMPLATE_TEST_CASE("layers: queries are averaged and keys summed", "[downsample][law]", float,
                    double) {
   Random random(902);

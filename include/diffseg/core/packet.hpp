@@ -14,6 +14,15 @@ using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
 template <class Scalar>
 inline constexpr Eigen::Index packet_size = Eigen::internal::unpacket_traits<Packet<Scalar>>::size;
 
+/// As many 32-bit integers, or as the width of Scalar says; not every vector unit has them.
+template <class Scalar>
+using IntegerPacket = typename Eigen::internal::unpacket_traits<Packet<Scalar>>::integer_packet;
+
+template <class Scalar>
+inline constexpr bool has_integer_packet = requires {
+  typename IntegerPacket<Scalar>;
+};
+
 /// Numbers aligned for packets; resize() leaves them unset.
 template <class Scalar>
 using Buffer = Eigen::Array<Scalar, Eigen::Dynamic, 1>;

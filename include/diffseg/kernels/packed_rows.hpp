@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "diffseg/core/packet.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/kernels/detail/logarithm.hpp"
 
 namespace diffseg {
 
@@ -33,7 +35,8 @@ class PackedRows {
   [[nodiscard]] const Scalar* row(Index index) const { return values_.data() + index * stride_; }
 
   /// Sets row `index` from values [width]. False if one of them is outside (0, 2), NaN included.
-  bool pack(Index index, const Scalar* values) {
+  /// `next` [width] is asked of memory meanwhile: what will be read soon.
+  bool pack(Index index, const Scalar* values, const Scalar* next = nullptr) {
     using namespace Eigen::internal;
     Scalar* out = values_.data() + index * stride_;
     Packet<Scalar> least = pset1<Packet<Scalar>>(Scalar(1));
@@ -42,20 +45,33 @@ class PackedRows {
       least = pmin(p, least);
       seen = por(p, seen);
       pstore(out + 2 * i * lanes, p);
-      pstore(out + (2 * i + 1) * lanes, plog(p));
+      pstore(out + (2 * i + 1) * lanes, log_of_normal<Scalar>(p));
     };
     const Index whole = width_ / lanes;
-    for (Index i = 0; i < whole; ++i) add(i, ploadu<Packet<Scalar>>(values + i * lanes));
+    for (Index i = 0; i < whole; ++i) {
+      if (next != nullptr) prefetch(next + i * lanes);
+      add(i, ploadu<Packet<Scalar>>(values + i * lanes));
+    }
     if (whole < packets_) {
       Scalar tail[lanes];
       std::fill_n(tail, lanes, Scalar(1));
       std::copy(values + whole * lanes, values + width_, tail);
       add(whole, ploadu<Packet<Scalar>>(tail));
     }
-    return predux_min(least) > Scalar(0) && in_range(seen);
+    const Scalar smallest = predux_min(least);
+    if (smallest < std::numeric_limits<Scalar>::min()) take_any_logs(out);
+    return smallest > Scalar(0) && in_range(seen);
   }
 
  private:
+  /// The logarithms of a row that holds subnormal numbers.
+  void take_any_logs(Scalar* row) const {
+    using namespace Eigen::internal;
+    for (Index i = 0; i < 2 * packets_ * lanes; i += 2 * lanes) {
+      pstore(row + i + lanes, plog(pload<Packet<Scalar>>(row + i)));
+    }
+  }
+
   /// The sign and the top exponent bit are clear in all numbers of [+0, 2) and set in one of them
   /// for all others, also under -ffast-math.
   static bool in_range(const Packet<Scalar>& seen) {

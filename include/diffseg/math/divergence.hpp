@@ -114,8 +114,9 @@ class DivergenceSearch {
     Index evaluated = 0;
     for (Index slot = 0; slot < count; ++slot) {
       const Index row = queries[static_cast<std::size_t>(slot)];
+      const Index next = queries[static_cast<std::size_t>(std::min(slot + 1, count - 1))];
       pool_row(row, slot, scratch);
-      pack(row, scratch.queries, slot);
+      pack(row, scratch.queries, slot, rows_.data() + next * rows_.cols());
     }
     for (Index quad = 0; 4 * quad < count; ++quad) evaluated += filter(quad, count, scratch);
     evaluate(count, scratch);
@@ -124,8 +125,8 @@ class DivergenceSearch {
   }
 
  private:
-  void pack(Index row, PackedRows<Scalar>& packed, Index slot) const {
-    require(packed.pack(slot, rows_.data() + row * rows_.cols()), stage_,
+  void pack(Index row, PackedRows<Scalar>& packed, Index slot, const Scalar* next = nullptr) const {
+    require(packed.pack(slot, rows_.data() + row * rows_.cols(), next), stage_,
             ": maps must be positive, finite and at most 1, row ", row, " is not");
   }
 

@@ -20,7 +20,8 @@ enum class Resampling {
   bilinear,  ///< bilinear at any ratio
   mass,      ///< enlarging: bilinear; reducing: the sum of the covered area (keeps the total)
   mean,      ///< enlarging: bilinear; reducing: the mean of the covered area
-  repeat     ///< enlarging: the cell target * from / to (integer division); reducing: the mean
+  repeat,    ///< enlarging: the cell target * from / to (integer division); reducing: the mean
+  sample     ///< enlarging: as repeat; reducing: the one cell in the middle of the covered area
 };
 
 /// The weights of one axis: target i = sum over k < taps() of weight(i, k) * source[first(i) + k].
@@ -35,8 +36,8 @@ class AxisResampler {
     for (Index i = 0; i < to; ++i) {
       auto& row = rows[static_cast<std::size_t>(i)];
       Index& first = first_[static_cast<std::size_t>(i)];
-      if (mode == Resampling::repeat && to >= from) {
-        first = i * from / to;
+      if (mode == Resampling::sample || (mode == Resampling::repeat && to >= from)) {
+        first = to >= from ? i * from / to : (2 * i + 1) * from / (2 * to);
         row = {1.0};
       } else if (mode == Resampling::bilinear || to >= from) {
         first = interpolate(from, to, i, row);

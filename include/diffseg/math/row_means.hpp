@@ -3,9 +3,9 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "diffseg/core/packet.hpp"
@@ -16,38 +16,46 @@ namespace diffseg {
 
 namespace detail {
 
-/// Eight sets as the runs of rows that belong to the same of them.
+/// A few sets as the runs of rows that belong to the same of them.
 struct SharedRuns {
-  static constexpr std::size_t sets = 8;
-  std::vector<std::uint32_t> rows;  ///< row indices, run after run
-  std::vector<std::size_t> ends;    ///< [runs] one past the last row of each run
-  std::vector<std::uint8_t> masks;  ///< [runs] bit i: the rows belong to set i of the group
+  static constexpr std::size_t sets = 16;
+  std::vector<std::uint32_t> rows;   ///< row indices, run after run
+  std::vector<std::size_t> ends;     ///< [runs] one past the last row of each run
+  std::vector<std::uint16_t> masks;  ///< [runs] bit i: the rows belong to set i of the group
 };
 
-/// Fills `runs` with those of the sets with these `ids`; membership is scratch.
+/// What find_runs works with.
+struct RunScratch {
+  std::vector<std::uint16_t> membership;                         // [rows]
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> members;  // rows that have any
+};
+
+/// Fills `runs` with those of the sets with these `ids`.
 inline void find_runs(std::span<const std::vector<Index>> sets, std::span<const Index> ids,
-                      Index row_count, std::vector<std::uint8_t>& membership, SharedRuns& runs) {
+                      Index row_count, RunScratch& scratch, SharedRuns& runs) {
+  auto& [membership, members] = scratch;
   membership.assign(static_cast<std::size_t>(row_count), 0);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     for (const Index row : sets[static_cast<std::size_t>(ids[i])]) {
-      membership[static_cast<std::size_t>(row)] |= static_cast<std::uint8_t>(1U << i);
+      auto& mask = membership[static_cast<std::size_t>(row)];
+      mask = static_cast<std::uint16_t>(mask | 1U << i);
     }
   }
-  std::array<std::size_t, 257> starts{};
-  for (const std::uint8_t mask : membership) ++starts[mask + 1U];
-  starts[1] = 0;  // rows of no set are left out
-  for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+  members.clear();
+  for (std::size_t row = 0; row < membership.size(); ++row) {
+    if (membership[row] != 0) members.emplace_back(membership[row], row);
+  }
+  std::sort(members.begin(), members.end());
+  runs.rows.clear();
   runs.ends.clear();
   runs.masks.clear();
-  runs.rows.resize(starts.back());
-  for (std::size_t mask = 1; mask < 256; ++mask) {
-    if (starts[mask] == starts[mask + 1]) continue;
-    runs.ends.push_back(starts[mask + 1]);
-    runs.masks.push_back(static_cast<std::uint8_t>(mask));
-  }
-  for (std::size_t row = 0; row < membership.size(); ++row) {
-    if (membership[row] != 0)
-      runs.rows[starts[membership[row]]++] = static_cast<std::uint32_t>(row);
+  for (const auto& [mask, row] : members) {
+    if (runs.masks.empty() || runs.masks.back() != mask) {
+      runs.masks.push_back(mask);
+      runs.ends.push_back(0);
+    }
+    runs.rows.push_back(row);
+    runs.ends.back() = runs.rows.size();
   }
 }
 
@@ -92,21 +100,21 @@ void group_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>>
 /// What row_means works with; kept for the next call, it allocates nothing again.
 template <class Scalar>
 struct RowMeansScratch {
-  std::vector<detail::SharedRuns> runs;               ///< of each group of sets
-  std::vector<std::vector<std::uint8_t>> membership;  ///< [rows] for each thread
-  std::vector<Buffer<Scalar>> sums;                   ///< for each thread
+  std::vector<detail::SharedRuns> runs;         ///< of each group of sets
+  std::vector<detail::RunScratch> memberships;  ///< for each thread
+  std::vector<Buffer<Scalar>> sums;             ///< for each thread
 };
 
 /// means [sets.size() x n] = for each set the mean of its rows of `rows` [R x n]. Sets are not
 /// empty; `order` lists all sets, neighbours that overlap much; it decides the speed and the
-/// rounding. Eight sets share their sums: a row that lies in several is added once, to the sum of
+/// rounding. Sixteen sets share their sums: a row that lies in several is added once, to the sum of
 /// all rows with the same memberships, and that sum then to each of the sets. Only additions, so
-/// nothing cancels: equal to the plain mean up to rounding, relative error below (rows + 256) eps.
+/// nothing cancels: equal to the plain mean up to rounding, relative error below (rows + 2) eps.
 template <class Scalar>
 void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
                std::span<const Index> order, Matrix<Scalar>& means,
                RowMeansScratch<Scalar>& scratch) {
-  // Nine rows of a tile stay in the second cache level; long pieces of rows stream best.
+  // The sets' rows of a tile stay in the second cache level; long pieces of rows stream best.
   constexpr Index tile = 4096;
   constexpr std::size_t together = detail::SharedRuns::sets;
   means.resize(static_cast<Index>(sets.size()), rows.cols());
@@ -117,11 +125,10 @@ void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> s
     return order.subspan(group * together, std::min(together, order.size() - group * together));
   };
   parallel_for(
-      static_cast<Index>(groups), scratch.membership,
-      [&](auto& membership) { membership.resize(static_cast<std::size_t>(rows.rows())); },
-      [&](Index group, std::vector<std::uint8_t>& membership) {
+      static_cast<Index>(groups), scratch.memberships, [](detail::RunScratch&) {},
+      [&](Index group, detail::RunScratch& memberships) {
         const auto i = static_cast<std::size_t>(group);
-        detail::find_runs(sets, group_sets(i), rows.rows(), membership, runs[i]);
+        detail::find_runs(sets, group_sets(i), rows.rows(), memberships, runs[i]);
       });
   const Index tiles = (rows.cols() + tile - 1) / tile;
   parallel_for(

@@ -20,10 +20,10 @@ namespace diffseg {
 /// Attention layers -> Maps: mean over heads, keys to the working grid (bilinear up, area sum
 /// down), every map scaled to sum 1, queries to the working grid (repeat up, mean down), weighted
 /// sum over layers (Tian et al., arXiv 2308.12469, section 3.2). Layers may have any grids, heads
-/// and element types; scaling a layer of probabilities changes nothing. Scores and queries with
-/// keys become probabilities on the way, never stored as a whole. Errors: std::invalid_argument for
-/// layers that are empty or out of range and for attention that is negative, NaN, infinite or all
-/// zero.
+/// and element types; scaling a layer of probabilities changes nothing. Scores, queries with keys
+/// and sparse rows become dense probabilities on the way, never stored as a whole. Errors:
+/// std::invalid_argument for layers that are empty or out of range and for attention that is
+/// negative, NaN, infinite or all zero.
 struct Aggregate {
   GridSize grid = {};  ///< working grid; {0, 0}: that of the layer with the most queries
   /// One per layer, >= 0, sum 1 (to 1e-6), used as given; empty: proportional to the side of the
@@ -33,6 +33,12 @@ struct Aggregate {
   /// between 0 and 6e-8: with 1e-9 it gives the labels of single precision on > 99.99 % of the
   /// pixels of the golden cases (both floored so); with 1e-30 a zero weighs far more than it means.
   double floor = 1e-30;
+  /// >= 1; without a `grid`: the working grid's sides are those of the layer with the most queries
+  /// divided by this, rounded up; an approximation, whose maps are smaller by its fourth power.
+  Index shrink = 1;
+  /// Queries of a finer layer than the working grid: of those that a cell covers the one in the
+  /// middle, not their mean. The others' numbers are not read, nor checked; an approximation.
+  bool sample = false;
 
   /// -> Maps<float> [T x T] by default.
   template <class Scalar = float>
@@ -56,13 +62,14 @@ struct Aggregate {
     const auto [raw, factor] = layer_weights(layers);
     const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
     const ProfileScope scope("Aggregate", bytes(layers) + map_bytes);
+    const auto along_queries = sample ? Resampling::sample : Resampling::repeat;
     const bool products = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
       return layer.kind == LayerKind::queries_keys;
     });
     if (products) {
       // Their rows are best made many at a time; the bits are the same.
       auto& sums = workspace.get<detail::LayerSums<Scalar>>();
-      sums.start(working, std::exchange(maps, {}));
+      sums.start(working, std::exchange(maps, {}), along_queries);
       for (std::size_t i = 0; i < layers.size(); ++i) sums.add(layers[i], i, raw[i], "Aggregate");
       maps = sums.finish(factor, floor);
       return;
@@ -70,7 +77,7 @@ struct Aggregate {
     std::vector<detail::LayerGroup<Scalar>> groups;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       if (raw[i] == 0) continue;
-      detail::find_group(groups, layers[i], working)
+      detail::find_group(groups, layers[i], working, along_queries)
           .members.push_back({{layers[i], i, "Aggregate"}, static_cast<Scalar>(raw[i])});
     }
     detail::build_maps(groups, working, factor, floor, maps.reset(working),
@@ -93,6 +100,9 @@ struct Aggregate {
       check_layer(layers[i], i, "Aggregate");
       if (!chosen && layers[i].queries.cells() > working.cells()) working = layers[i].queries;
     }
+    require(shrink >= 1, "Aggregate: shrink must be >= 1, got ", shrink);
+    require(shrink == 1 || !chosen, "Aggregate: shrink must be 1 beside a grid, got ", shrink);
+    working = {(working.height - 1) / shrink + 1, (working.width - 1) / shrink + 1};
     detail::check_working_grid(working, "Aggregate");
     detail::check_floor(floor, "Aggregate");
     return working;

@@ -27,6 +27,7 @@ struct Compare {
   GridSize anchors = {16, 16};  ///< rows and columns of anchors, each 1 .. side of the grid
   AnchorPlacement placement = AnchorPlacement::cell_centred;  ///< where they sit
   double ceiling = 1.0;  ///< nats, > 0; at least the first threshold of Merge
+  bool fit = false;      ///< more anchors than cells on a side: as many as cells, not an error
 
   template <class Scalar>
   [[nodiscard]] Similarities<Scalar> operator()(const Maps<Scalar>& maps) const {
@@ -51,23 +52,28 @@ struct Compare {
         "Compare: maps must be [T x T] for their grid of ", maps.grid().height, " x ",
         maps.grid().width, " cells");
     const GridSize grid = maps.grid();
-    require(anchors.height >= 1 && anchors.height <= grid.height && anchors.width >= 1 &&
-                anchors.width <= grid.width,
-            "Compare: anchors must be within 1 x 1 .. ", grid.height, " x ", grid.width, ", got ",
-            anchors.height, " x ", anchors.width);
+    const GridSize used = anchors_on(grid);
     require(ceiling > 0 && is_finite(ceiling), "Compare: ceiling must be > 0 and finite, got ",
             ceiling);
     const ProfileScope scope("Compare",
                              maps.tokens() * maps.tokens() * static_cast<Index>(sizeof(Scalar)));
     similarities.maps = maps;
     similarities.ceiling = ceiling;
-    similarities.anchors = cached_sampling_grid(grid, anchors, placement)->tokens();
+    similarities.anchors = cached_sampling_grid(grid, used, placement)->tokens();
     similarities.evaluated = divergences_below<Scalar>(
         maps.rows(), similarities.anchors, *cached_tiles(grid), Pooling(grid), ceiling, "Compare",
         similarities.divergences, workspace.get<DivergenceScratch<Scalar>>());
   }
 
  private:
+  [[nodiscard]] GridSize anchors_on(GridSize grid) const {
+    const bool below = fit || (anchors.height <= grid.height && anchors.width <= grid.width);
+    require(anchors.height >= 1 && anchors.width >= 1 && below,
+            "Compare: anchors must be within 1 x 1 .. ", grid.height, " x ", grid.width, ", got ",
+            anchors.height, " x ", anchors.width);
+    return {std::min(anchors.height, grid.height), std::min(anchors.width, grid.width)};
+  }
+
   /// The order of these arguments, built once per process (the 64 used last are kept).
   [[nodiscard]] static std::shared_ptr<const std::vector<Index>> cached_tiles(GridSize grid) {
     static Cache<GridSize, std::vector<Index>> cache(64);

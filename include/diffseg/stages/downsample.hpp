@@ -60,6 +60,10 @@ struct Downsample {
             combine_rows<Scalar>(total.data() + columns.first(x) * image.channels, image.channels,
                                  columns.weights(x), columns.taps(), nullptr, out, image.channels);
           }
+          // Rounding must not carry the mean of what is within 0..1 out of it.
+          for (Scalar* value = out - result.size.width * image.channels; value != out; ++value) {
+            if (*value > Scalar(1) && *value < Scalar(1.00001)) *value = Scalar(1);
+          }
         });
   }
 
@@ -77,8 +81,8 @@ struct Downsample {
       check_layer(layers[i], i, "Downsample");
       require(layers[i].kind == LayerKind::probabilities || is_coarse(layers[i]),
               "Downsample: layer ", i,
-              " must hold probabilities to be reduced; give its scores or ",
-              "queries and keys to Aggregate, whose grid may be any");
+              " must hold dense probabilities to be reduced; give its scores, queries and keys or ",
+              "sparse rows to Aggregate, whose grid may be any");
     }
     const ProfileScope scope("Downsample");
     Layers reduced_layers;

@@ -194,7 +194,7 @@ struct Merge {
     return std::span(sets).first(count);
   }
 
-  /// Anchors along a Z-curve over the grid, so that any eight in a row are neighbours.
+  /// Anchors along a Z-curve over the grid, so that any sixteen in a row are neighbours.
   [[nodiscard]] static std::vector<Index> neighbours_first(const std::vector<Index>& anchors,
                                                            GridSize grid) {
     const auto rank = [](const std::vector<Index>& values, Index value) {

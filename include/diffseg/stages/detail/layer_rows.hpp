@@ -12,6 +12,7 @@
 #include "diffseg/kernels/head_sum.hpp"
 #include "diffseg/kernels/softmax_products.hpp"
 #include "diffseg/math/attention.hpp"
+#include "diffseg/stages/detail/sparse_rows.hpp"
 
 namespace diffseg::detail {
 
@@ -46,7 +47,11 @@ class LayerRows {
 
   /// `index` and `stage` go into messages. The layer must outlive this.
   LayerRows(const Layer& layer, std::size_t index, const char* stage)
-      : layer_(&layer), index_(index), stage_(stage), keys_(layer.keys.cells()) {}
+      : layer_(&layer),
+        index_(index),
+        stage_(stage),
+        keys_(layer.keys.cells()),
+        sparse_(layer, index, stage) {}
 
   /// Queries that are best read together: a packet's worth of products, or enough for a task.
   [[nodiscard]] Index block() const {
@@ -83,8 +88,9 @@ class LayerRows {
     }
   }
 
-  /// One row of probabilities or scores: `row`, filled.
+  /// One row of probabilities, sparse or not, or scores: `row`, filled.
   const Scalar* read_row(Index query, Scalar* row, Scalar* head) const {
+    if (layer_->kind == LayerKind::sparse) return scatter_heads(query, row, head);
     const bool plain = layer_->kind == LayerKind::probabilities && !layer_->partial &&
                        layer_->head_weights.empty();
     if (plain) {
@@ -125,6 +131,26 @@ class LayerRows {
                       layer_->head_step(), count, keys_, out);
     });
     if (!sound) refuse_invalid(*layer_, index_, query, stage_);
+  }
+
+  /// Heads in the order of sum_heads, so that rows that store all their numbers have its bits.
+  const Scalar* scatter_heads(Index query, Scalar* row, Scalar* marks) const {
+    std::fill_n(row, keys_, Scalar(0));
+    Scalar everywhere = 0;  // what all keys get, those that are stored included
+    for (Index i = 0; i < layer_->heads; ++i) {
+      Scalar weight = head_weight(*layer_, i);
+      if (weight == Scalar(0)) continue;
+      sparse_.check(i, query, marks);
+      if (layer_->partial) weight /= checked(query, sparse_.mass(i, query));
+      const Scalar share = sparse_.share_of_rest(i, query);
+      sparse_.add(i, query, weight, share, row);
+      everywhere += weight * share;
+    }
+    if (everywhere > Scalar(0)) {
+      Eigen::Map<Buffer<Scalar>> all(row, keys_);
+      all = (all + everywhere).max(Scalar(0));
+    }
+    return row;
   }
 
   [[nodiscard]] Scalar mass(Index query, const Scalar* row) const {
@@ -194,6 +220,7 @@ class LayerRows {
   std::size_t index_;
   const char* stage_;
   Index keys_;
+  SparseRows<Scalar> sparse_;
 };
 
 }  // namespace diffseg::detail

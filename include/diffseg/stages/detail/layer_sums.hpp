@@ -50,9 +50,10 @@ template <class Scalar>
 class LayerSums {
  public:
   /// Forgets what was added. Reuses the storage of `maps` if no one else holds it.
-  void start(GridSize grid, Maps<Scalar> maps = {}) {
+  void start(GridSize grid, Maps<Scalar> maps = {}, Resampling along_queries = Resampling::repeat) {
     grid_ = grid;
     maps_ = std::move(maps);
+    along_queries_ = along_queries;
     groups_.clear();
     used_ = 0;
   }
@@ -61,13 +62,15 @@ class LayerSums {
   void add(const Layer& layer, std::size_t index, double weight, const char* stage) {
     if (weight == 0) return;  // unread, as Aggregate leaves it
     if (layer.kind == LayerKind::queries_keys) refuse_invalid_products(layer, index, stage);
-    auto& group = find_group(groups_, layer, grid_);
+    auto& group = find_group(groups_, layer, grid_, along_queries_);
     const bool first = group.sums == nullptr;
     if (first) group.sums = storage(layer);
     const LayerRows<Scalar> rows(layer, index, stage);
     const Index count = layer.queries.cells();
     const Index together = rows.block();
+    const auto needed = group.needed_pieces(together);
     const auto add_piece = [&](Index piece, auto& scratch) {
+      if (needed[static_cast<std::size_t>(piece)] == 0) return;
       const Index end = std::min(count, (piece + 1) * together);
       rows.read(piece * together, end, scratch, [&](Index query, const Scalar* row) {
         group.add_row(rows, query, row, static_cast<Scalar>(weight), first,
@@ -99,6 +102,7 @@ class LayerSums {
 
   GridSize grid_;
   Maps<Scalar> maps_;
+  Resampling along_queries_ = Resampling::repeat;
   std::vector<LayerGroup<Scalar>> groups_;
   std::vector<Matrix<Scalar>> kept_;  // sums on other grids, the first `used_` of this image
   std::size_t used_ = 0;

@@ -31,11 +31,12 @@ struct LayerGroup {
   std::shared_ptr<const Resampler<Scalar>> to_grid;    // keys -> working grid
   std::shared_ptr<const Resampler<Scalar>> from_grid;  // which queries feed a working query
 
-  LayerGroup(GridSize query_grid, GridSize key_grid, GridSize grid)
+  /// `along_queries` is Resampling::repeat or, to leave queries unread, Resampling::sample.
+  LayerGroup(GridSize query_grid, GridSize key_grid, GridSize grid, Resampling along_queries)
       : queries(query_grid),
         keys(key_grid),
         to_grid(cached_resampler<Scalar>(key_grid, grid, Resampling::mass)),
-        from_grid(cached_resampler<Scalar>(query_grid, grid, Resampling::repeat)) {}
+        from_grid(cached_resampler<Scalar>(query_grid, grid, along_queries)) {}
 
   /// Buffers [keys] that one thread needs.
   struct Scratch {
@@ -57,6 +58,26 @@ struct LayerGroup {
       add_row(members[i].rows, query, row, members[i].weight, i == 0, scratch.sum.data());
     }
     return scratch.sum.data();
+  }
+
+  /// [ceil(queries / together)] whether any of `together` queries after each other feeds the grid.
+  [[nodiscard]] std::vector<char> needed_pieces(Index together) const {
+    std::vector<char> needed(static_cast<std::size_t>((queries.cells() - 1) / together + 1), 0);
+    const auto& vertical = from_grid->vertical();
+    const auto& horizontal = from_grid->horizontal();
+    for (Index y = 0; y < vertical.to(); ++y) {
+      for (Index i = 0; i < vertical.taps(); ++i) {
+        const Index row = (vertical.first(y) + i) * queries.width;
+        for (Index x = 0; x < horizontal.to(); ++x) {
+          const Index first = (row + horizontal.first(x)) / together;
+          const Index last = (row + horizontal.first(x) + horizontal.taps() - 1) / together;
+          for (Index piece = first; piece <= last; ++piece) {
+            needed[static_cast<std::size_t>(piece)] = 1;
+          }
+        }
+      }
+    }
+    return needed;
   }
 
   /// The group's row [keys] for one working query: one source, or the mean of those it covers.
@@ -85,11 +106,11 @@ struct LayerGroup {
 /// The group of these grids in `groups`, made when missing.
 template <class Scalar>
 LayerGroup<Scalar>& find_group(std::vector<LayerGroup<Scalar>>& groups, const Layer& layer,
-                               GridSize grid) {
+                               GridSize grid, Resampling along_queries) {
   for (auto& group : groups) {
     if (group.queries == layer.queries && group.keys == layer.keys) return group;
   }
-  return groups.emplace_back(layer.queries, layer.keys, grid);
+  return groups.emplace_back(layer.queries, layer.keys, grid, along_queries);
 }
 
 /// Coarse queries first, so that what many working queries share is computed first and once.

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// What each approximation of DiffSeg costs and saves: tables on stdout, rows as JSON, a picture.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <diffseg/core/parallel.hpp>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "measure.hpp"
+#include "plots.hpp"
+#include "table.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  fs::path golden = DIFFSEG_GOLDEN_DIR;
+  fs::path photos;
+  std::size_t photos_at_most = 10;
+  fs::path from, json, svg;
+  std::vector<std::string> only;
+  int rounds = 5;
+  diffseg::Index heads = 8;
+  bool one_case = false;
+};
+
+std::string machine() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown machine";
+}
+
+void write(const fs::path& path, const std::string& text) {
+  if (path.empty()) return;
+  std::ofstream file(path);
+  file << text << std::flush;
+  if (!file) throw std::runtime_error(path.string() + ": cannot be written");
+}
+
+/// One case at a time is in memory.
+std::vector<study::Sample> run(const Options& options) {
+  auto files = study::find_cases(options.golden, options.photos, options.photos_at_most);
+  if (options.one_case) files.resize(1);
+  std::vector<study::Sample> samples;
+  for (const auto& file : files) {
+    std::cerr << "study: " << file.path.filename().string() << '\n';
+    const study::Case test = study::load_case(file, options.heads);
+    for (const study::Group& group : study::groups()) {
+      const auto& only = options.only;
+      const bool wanted =
+          only.empty() || std::find(only.begin(), only.end(), group.name) != only.end();
+      if (!wanted) continue;
+      for (auto& sample : study::measure(group, test, options.rounds)) samples.push_back(sample);
+    }
+  }
+  return samples;
+}
+
+void report(const Options& options) {
+  study::Study result;
+  if (!options.from.empty()) {
+    std::ifstream file(options.from);
+    result = study::read_json(file);
+  } else {
+    const auto samples = run(options);
+    result = {machine(), diffseg::thread_count(), options.rounds, study::summarise(samples)};
+    write(options.json, study::write_json(result, samples));
+  }
+  study::print_tables(std::cout, result);
+  write(options.svg, study::draw_study(result));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Times every approximation against exact DiffSeg and compares the labels.",
+               "diffseg_study");
+  app.add_option("--golden", options.golden, "Folder of golden cases");
+  app.add_option("--photos", options.photos, "Folder of photos; truths ID.truthK.png beside them");
+  app.add_option("--photos-at-most", options.photos_at_most, "Photos taken, in order (default 10)");
+  app.add_option("--rounds", options.rounds, "Timed rounds a group (default 5)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--heads", options.heads, "Heads of golden attention (default 8)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--only", options.only, "These groups alone")->delimiter(',');
+  app.add_flag("--one-case", options.one_case, "The first case alone");
+  app.add_option("--from", options.from, "Draw this JSON again instead of running");
+  app.add_option("--json", options.json, "Where the rows go");
+  app.add_option("--svg", options.svg, "Where the picture goes");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    report(options);
+  } catch (const std::exception& error) {
+    std::cerr << "study: " << error.what() << '\n';
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Fewer page faults for large results.
+#pragma once
+
+#if __has_include(<sys/mman.h>)
+#include <sys/mman.h>
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+namespace diffseg::detail {
+
+/// Asks the system to back `bytes` from `data` on, not yet written, with large pages (Linux,
+/// transparent huge pages): 67 MB of maps then cost 32 page faults instead of 16,384. Only advice:
+/// it changes no number, and where it cannot be followed nothing happens.
+inline void prefer_large_pages([[maybe_unused]] const void* data,
+                               [[maybe_unused]] std::size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr std::uintptr_t page = std::uintptr_t{1} << 21U;
+  const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  const std::uintptr_t first = (begin + page - 1) / page * page;
+  const std::uintptr_t last = (begin + bytes) / page * page;
+  if (first < last) (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#endif
+}
+
+}  // namespace diffseg::detail
