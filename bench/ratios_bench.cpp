@@ -2,7 +2,6 @@
 // The ratios that this library promises, each from interleaved runs in one process:
 // ratios_bench [ROUNDS]. Exit status 1 if a result is wrong; a missed goal is only reported, as
 // clocks are noisy.
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -12,19 +11,14 @@
 #include <vector>
 
 #include "support/checks.hpp"
+#include "support/clock.hpp"
 #include "support/memory.hpp"
 #include "support/scaled.hpp"
 
 namespace {
 
 using bench::Index;
-
-double milliseconds(const std::function<void()>& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-      .count();
-}
+using bench::milliseconds;
 
 double quantile(std::vector<double> values, double at) {
   std::sort(values.begin(), values.end());
@@ -111,7 +105,7 @@ void assign_ratio(int rounds) {
 void pipeline_ratios(int rounds) {
   const auto& layers = bench::coffee();
   diffseg::Segmentation<float> out;
-  volatile float sum = 0;
+  volatile std::uint32_t sum = 0;
   const auto read = [&] { sum = bench::read_all(layers); };
   const auto fresh = [&] { (void)diffseg::segment(layers); };
   const auto reused = [&] { diffseg::segment(layers, {}, out); };
@@ -120,7 +114,7 @@ void pipeline_ratios(int rounds) {
   compare("Aggregate, result reused / one read of the input", rounds,
           [&] {
             out.similarities.maps = out.proposals.maps = {};
-            diffseg::Aggregate{}(layers, out.maps);
+            diffseg::Aggregate{}(layers, out.maps, out.workspace);
           },
           read, {});
   compare("segment, 1 thread / all threads", rounds,
@@ -136,11 +130,12 @@ void threshold_ratio(int rounds) {
   diffseg::Segmentation<float> out;
   diffseg::Proposals<float> proposals;
   diffseg::Labels labels;
+  diffseg::Workspace workspace;
   compare(
       "Merge + Assign again / segment", rounds,
       [&] {
-        diffseg::Merge{}(bench::coffee_similarities(), proposals);
-        diffseg::Assign{}(proposals, labels);
+        diffseg::Merge{}(bench::coffee_similarities(), proposals, workspace);
+        diffseg::Assign{}(proposals, labels, workspace);
       },
       [&] { diffseg::segment(layers, {}, out); }, {});
 }

@@ -38,9 +38,10 @@ void segment_coffee_threshold(benchmark::State& state) {
   const auto& similarities = bench::coffee_similarities();
   diffseg::Proposals<float> proposals;
   diffseg::Labels labels;
+  diffseg::Workspace workspace;
   bench::run(state, complaint(), 0, 0, [&] {
-    diffseg::Merge{}(similarities, proposals);
-    reference.assign(proposals, labels);
+    diffseg::Merge{}(similarities, proposals, workspace);
+    reference.assign(proposals, labels, workspace);
   });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <diffseg/diffseg.hpp>
+#include <limits>
 #include <stdexcept>
 #include <tuple>
 #include <vector>
@@ -113,6 +114,52 @@ TEMPLATE_TEST_CASE("a segmentation that is handed in again is used again", "[seg
   segment(other, options(), state);
   REQUIRE(kept.rows() == before);
   REQUIRE(state.maps.rows().data() != kept.rows().data());
+}
+
+TEMPLATE_TEST_CASE("what an earlier image has left behind changes no bit", "[segment][law]", float,
+                   double) {
+  Random random(1106);
+  INFO(random.note());
+  Segmentation<TestType> state;
+  for (int round = 0; round < 24; ++round) {
+    CAPTURE(round);
+    const ThreadLimit limit(static_cast<int>(random.integer(1, 4)));
+    // Other grids each time, larger and smaller, stored or made of queries and keys.
+    const GridSize grid = random.grid(3, 14);
+    std::vector<float> values;
+    for (Index i = 0; i < 2 * grid.cells() * 3; ++i) {
+      values.push_back(static_cast<float>(random.uniform(-2, 2)));
+    }
+    Layers layers = {support::random_layer<float>(random, 2, grid, grid, 0.7),
+                     support::random_layer<double>(random, 1, {2, 3}, {3, 2}, 0.7)};
+    if (random.integer(0, 1) == 0) {
+      layers[0] = Layer::queries_and_keys(values.data(), values.data(), 2, 3, grid);
+    }
+    const SegmentOptions some{
+        .compare = {.anchors = {random.integer(1, grid.height), random.integer(1, grid.width)}},
+        .merge = {.thresholds = {random.uniform(0.1, 0.8), random.uniform(0.01, 0.3)}},
+        .assign = {.size = random.grid(1, 60)}};
+    if (round % 5 == 4) {  // a refusal in the middle of an image
+      auto bad = layers;
+      values.back() = std::numeric_limits<float>::quiet_NaN();
+      bad.push_back(Layer::queries_and_keys(values.data(), values.data(), 2, 3, grid));
+      REQUIRE_THROWS_AS(segment(bad, some, state), std::invalid_argument);
+      values.back() = 1;
+    }
+    segment(layers, some, state);
+    Segmentation<TestType> fresh;
+    segment(layers, some, fresh);
+    REQUIRE(state.maps.rows() == fresh.maps.rows());
+    REQUIRE(state.similarities.evaluated == fresh.similarities.evaluated);
+    REQUIRE(Matrix<TestType>(state.similarities.divergences) ==
+            Matrix<TestType>(fresh.similarities.divergences));
+    REQUIRE(state.similarities.divergences.nonZeros() == fresh.similarities.divergences.nonZeros());
+    REQUIRE(state.proposals.rows == fresh.proposals.rows);
+    REQUIRE(state.proposals.anchors == fresh.proposals.anchors);
+    REQUIRE(state.proposals.row_counts == fresh.proposals.row_counts);
+    REQUIRE(state.labels.values == fresh.labels.values);
+    REQUIRE(state.labels.proposals == fresh.labels.proposals);
+  }
 }
 
 TEMPLATE_TEST_CASE("segment has the same bits for any number of threads", "[segment][law]", float,

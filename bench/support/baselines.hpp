@@ -133,19 +133,22 @@ class EnlargeAll {
   std::vector<std::int32_t> labels_;
 };
 
-/// Reads every byte of the layers once, with all threads; the sum keeps the compiler honest.
-inline float read_all(const Layers& layers) {
+/// Reads every byte of the layers once, with all threads; the sum of their 32-bit words keeps the
+/// compiler honest.
+inline std::uint32_t read_all(const Layers& layers) {
+  using Words = Eigen::Array<std::uint32_t, Eigen::Dynamic, 1>;
   constexpr Index piece = 1 << 18;
-  float total = 0;
+  std::uint32_t total = 0;
   for (const Layer& layer : layers) {
-    const auto values = numbers(layer);
-    std::vector<float> sums(static_cast<std::size_t>((values.size() + piece - 1) / piece));
+    const Eigen::Map<const Words> words(static_cast<const std::uint32_t*>(layer.data),
+                                        diffseg::layer_bytes(layer) / 4);
+    std::vector<std::uint32_t> sums(static_cast<std::size_t>((words.size() + piece - 1) / piece));
     diffseg::parallel_for(static_cast<Index>(sums.size()), [&](Index i) {
       const Index begin = i * piece;
       sums[static_cast<std::size_t>(i)] =
-          values.segment(begin, std::min(piece, values.size() - begin)).sum();
+          words.segment(begin, std::min(piece, words.size() - begin)).sum();
     });
-    for (const float sum : sums) total += sum;
+    for (const std::uint32_t sum : sums) total += sum;
   }
   return total;
 }

@@ -218,7 +218,10 @@ PhotoReport process_attention(const Options& options) {
 
 bool print_results(const Options& options, const std::vector<PhotoReport>& reports,
                    const diffseg::Profile& profile) {
-  if (options.profile) print_profile(std::cerr, profile);
+  if (options.profile) {
+    print_profile(std::cerr, profile);
+    print_bottleneck(std::cerr, profile);
+  }
   const auto write_trace = [&] {
     std::ostringstream text;
     profile.write_trace(text);

@@ -178,7 +178,8 @@ void add_output_options(CLI::App& app, Options& options) {
                  "Folder of the results, made when missing (default: here)")
       ->option_text("DIR");
   app.add_flag("-j,--json", options.json, "Print a JSON summary on stdout");
-  app.add_flag("-p,--profile", options.profile, "Print the time of each stage on stderr");
+  app.add_flag("-p,--profile", options.profile,
+               "Print the time of each stage and the bottleneck on stderr");
   app.add_option("--trace", options.trace, "Write a Chrome trace")->option_text("FILE");
   app.set_version_flag("--version", "segment (diffseg) " DIFFSEG_VERSION);
 }

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "bandwidth.hpp"
+
 namespace cli {
 
 namespace {
@@ -98,6 +100,26 @@ void print_profile(std::ostream& out, const diffseg::Profile& profile) {
         << std::setw(11) << static_cast<double>(row.bytes) / 1e6 << std::setw(8)
         << 100.0 * row.share << "%\n";
   }
+}
+
+void print_bottleneck(std::ostream& out, const diffseg::Profile& profile) {
+  double total = 0;
+  diffseg::ProfileRow slowest;
+  for (const diffseg::ProfileRow& row : profile.rows()) {
+    if (row.depth > 0) continue;
+    total += row.milliseconds;
+    if (row.milliseconds > slowest.milliseconds) slowest = row;
+  }
+  if (total == 0) return;
+  out << std::fixed << std::setprecision(0) << "Bottleneck: " << slowest.stage << ", "
+      << 100 * slowest.share << " % of " << std::setprecision(1) << total << " ms";
+  const auto bytes = static_cast<double>(slowest.bytes);
+  const double bandwidth = slowest.bytes > 0 ? read_bandwidth() : 0;
+  if (bandwidth > 0) {
+    out << "; it goes through " << bytes / 1e6 << " MB, which take " << 1e3 * bytes / bandwidth
+        << " ms to read once at this machine's " << bandwidth / 1e9 << " GB/s";
+  }
+  out << ".\n";
 }
 
 }  // namespace cli

@@ -43,4 +43,8 @@ void print_text(std::ostream& out, const Options& options, const std::vector<Pho
 /// The stage table; rows of inner scopes are indented.
 void print_profile(std::ostream& out, const diffseg::Profile& profile);
 
+/// The slowest stage, its share and, where it tells its bytes, the time that one read of so many
+/// needs: its floor. Measures this machine's bandwidth for that.
+void print_bottleneck(std::ostream& out, const diffseg::Profile& profile);
+
 }  // namespace cli

@@ -18,6 +18,8 @@
 #include "diffseg/math/region_graph.hpp"
 #include "diffseg/math/resample.hpp"
 #include "diffseg/math/sampling_grid.hpp"
+#include "diffseg/math/sparse_layer.hpp"
+#include "diffseg/math/top_k.hpp"
 #include "diffseg/models.hpp"
 #include "diffseg/segment.hpp"
 #include "diffseg/stages/affinity.hpp"

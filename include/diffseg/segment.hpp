@@ -3,6 +3,7 @@
 #pragma once
 
 #include "diffseg/core/types.hpp"
+#include "diffseg/core/workspace.hpp"
 #include "diffseg/stages/aggregate.hpp"
 #include "diffseg/stages/assign.hpp"
 #include "diffseg/stages/compare.hpp"
@@ -34,13 +35,15 @@ struct SegmentOptions {
   }
 };
 
-/// Everything segment() makes on its way. Handed in again, its storage is used again.
+/// Everything segment() makes on its way. Handed in again, its storage is used again: the next
+/// image of the same sizes makes no large allocation.
 template <class Scalar = float>
 struct Segmentation {
   Maps<Scalar> maps;
   Similarities<Scalar> similarities;
   Proposals<Scalar> proposals;
   Labels labels;
+  Workspace workspace = {};  ///< what the stages work with; tells nothing of the image
 };
 
 /// Attention layers -> labels, every intermediate result kept in `out`.
@@ -54,10 +57,10 @@ void segment(const Layers& layers, const SegmentOptions& options, Segmentation<S
   out.similarities.maps = {};
   out.proposals.maps = {};
 
-  options.aggregate(layers, out.maps);
-  compare(out.maps, out.similarities);
-  options.merge(out.similarities, out.proposals);
-  options.assign(out.proposals, out.labels);
+  options.aggregate(layers, out.maps, out.workspace);
+  compare(out.maps, out.similarities, out.workspace);
+  options.merge(out.similarities, out.proposals, out.workspace);
+  options.assign(out.proposals, out.labels, out.workspace);
 }
 
 /// Attention layers -> labels, one per pixel of options.assign.size.

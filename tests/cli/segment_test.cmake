@@ -92,12 +92,34 @@ string(JSON iterations LENGTH "${OUT}" photos 0 proposals)
 expect_equal("iterations of two thresholds" "${iterations}" "2")
 run(0 -o options --profile --trace options/trace.json --json "${PHOTOS}/exif_1.png")
 expect_match("profile" "${ERR}" "Affinity.*Aggregate.*Compare.*Merge.*Assign")
+# Stages of the library tell their bytes; the program's own two do not.
+set(number "[0-9]+\\.[0-9]")
+set(share "[0-9]+ % of ${number} ms")
+set(floor "it goes through ${number} MB, which take ${number} ms to read once at this machine's ${number}")
+expect_match("bottleneck" "${ERR}"
+  "%\nBottleneck: ([a-z ]+, ${share}|[A-Z][a-z]+, ${share}. ${floor} GB/s)\\.\n$")
 string(JSON photos LENGTH "${OUT}" photos)
+
+# The trace: complete events of the Chrome format, one a stage at least, all of one process.
 file(READ "${SCRATCH}/options/trace.json" trace)
 string(JSON events LENGTH "${trace}" traceEvents)
 if(events LESS 7)
   message(SEND_ERROR "trace: ${events} events")
 endif()
+set(stages "")
+math(EXPR last "${events} - 1")
+foreach(i RANGE ${last})
+  string(JSON phase GET "${trace}" traceEvents ${i} ph)
+  expect_equal("phase of event ${i}" "${phase}" "X")
+  foreach(key pid tid ts dur)
+    string(JSON type TYPE "${trace}" traceEvents ${i} ${key})
+    expect_equal("type of ${key} in event ${i}" "${type}" "NUMBER")
+  endforeach()
+  string(JSON stage GET "${trace}" traceEvents ${i} name)
+  list(APPEND stages "${stage}")
+endforeach()
+expect_match("stages of the trace" "${stages}"
+  "read photo;.*Affinity;.*Aggregate;.*Compare;.*Merge;.*Assign;.*write results")
 
 # Refine and Tidy: on by default, off alone and together.
 run(0 -o finish --profile "${PHOTOS}/exif_1.png")

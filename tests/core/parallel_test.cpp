@@ -76,6 +76,52 @@ TEST_CASE("a scratch that cannot move is made in place and destroyed", "[paralle
   REQUIRE(alive == 0);
 }
 
+TEST_CASE("scratch that is kept comes back in the next loop", "[parallel]") {
+  std::vector<std::vector<int>> kept;
+  const auto prepare = [](std::vector<int>& scratch) { scratch.resize(3); };
+  const auto visit = [](Index, std::vector<int>& scratch) { ++scratch[0]; };
+  for (const int threads : {1, 4, 2}) {
+    const ThreadLimit limit(threads);
+    parallel_for(100, kept, prepare, visit);
+  }
+  REQUIRE(kept.size() >= 1);
+  REQUIRE(kept.size() <= 4);
+  int visits = 0;
+  for (const auto& scratch : kept) visits += scratch.empty() ? 0 : scratch[0];
+  REQUIRE(visits == 300);
+}
+
+TEST_CASE("kept scratch survives an exception of the body and not one of its preparation",
+          "[parallel]") {
+  const ThreadLimit limit(1);
+  std::vector<std::vector<int>> kept;
+  const auto prepare = [](std::vector<int>& scratch) { scratch.assign(1, 7); };
+  REQUIRE_THROWS_WITH(
+      parallel_for(5, kept, prepare,
+                   [](Index, std::vector<int>&) { throw std::runtime_error("body"); }),
+      "body");
+  REQUIRE(kept.at(0) == std::vector<int>{7});
+  const auto fail = [](std::vector<int>&) { throw std::runtime_error("prepare"); };
+  REQUIRE_THROWS_WITH(parallel_for(5, kept, fail, [](Index, std::vector<int>&) {}), "prepare");
+  REQUIRE(kept.at(0).empty());
+  int sum = 0;
+  parallel_for(5, kept, prepare, [&](Index, std::vector<int>& scratch) { sum += scratch[0]; });
+  REQUIRE(sum == 35);
+}
+
+TEST_CASE("nested loops keep their scratch apart", "[parallel]") {
+  std::atomic<int> visits{0};
+  std::vector<std::vector<std::vector<int>>> outer;
+  parallel_for(
+      8, outer, [](auto&) {},
+      [&](Index, std::vector<std::vector<int>>& inner) {
+        parallel_for(
+            8, inner, [](std::vector<int>& scratch) { scratch.assign(1, 1); },
+            [&](Index, std::vector<int>& scratch) { visits += scratch[0]; });
+      });
+  REQUIRE(visits == 64);
+}
+
 TEST_CASE("the exception of the lowest index arrives for any number of threads", "[parallel]") {
   for (const int threads : {1, 2, 3, 4, 8}) {
     const ThreadLimit limit(threads);

@@ -563,3 +563,49 @@ TEST_CASE("queries_keys_from: views that do not fit are refused in words", "[uni
   REQUIRE(text(view, -1) == "view: scale: must be > 0, or 0 for 1 / sqrt(depth), got -1");
   REQUIRE(text(view.permuted({0, 2, 1})).find("neighbours") != std::string::npos);
 }
+
+TEST_CASE("top_k_from: numbers and keys become a sparse layer where they lie", "[unit][view]") {
+  const auto values = counting(24);
+  const std::vector<std::int64_t> keys(24);
+  auto one = std::make_shared<int>(1);
+  auto numbers = diffseg::view(values, {2, 4, 3});
+  numbers.owner = one;
+  const auto layer = diffseg::top_k_from(numbers, diffseg::view(keys, {2, 4, 3}));
+  REQUIRE(layer.kind == diffseg::LayerKind::sparse);
+  REQUIRE(layer.data == values.data());
+  REQUIRE(layer.columns == keys.data());
+  REQUIRE(layer.column_type == diffseg::ColumnType::i64);
+  REQUIRE(layer.heads == 2);
+  REQUIRE(layer.queries == GridSize{2, 2});
+  REQUIRE(layer.keys == GridSize{2, 2});
+  REQUIRE(layer.row_starts[8] == 24);
+  REQUIRE(one.use_count() == 3);
+  // One head of a batch, text as keys.
+  const std::vector<std::int32_t> narrow(24);
+  const auto part = diffseg::top_k_from(
+      numbers.range(0, 1, 2), diffseg::view(narrow, {2, 4, 3}).range(0, 0, 1), {.keys = {1, 77}});
+  REQUIRE(part.data == values.data() + 12);
+  REQUIRE(part.column_type == diffseg::ColumnType::i32);
+  REQUIRE(part.keys == GridSize{1, 77});
+}
+
+TEST_CASE("top_k_from: what does not fit is refused in words", "[unit][view]") {
+  const auto values = counting(24);
+  const std::vector<std::int64_t> keys(24);
+  const auto numbers = diffseg::view(values, {2, 4, 3});
+  const auto text = [&](const TensorView& of, const TensorView& at) {
+    return message_of([&] { return diffseg::top_k_from(of, at); });
+  };
+  REQUIRE(text(numbers, diffseg::view(keys, {2, 4, 2})) ==
+          "view: shape: numbers and keys must be [heads, queries, count], got [2, 4, 3] and [2, 4, "
+          "2]");
+  REQUIRE(text(numbers, numbers) == "view: type: keys must be int32 or int64");
+  REQUIRE(
+      text(diffseg::view(keys, {2, 4, 3}), diffseg::view(keys, {2, 4, 3})).find("floating point") !=
+      std::string::npos);
+  const auto gaps = diffseg::view(values, {2, 4, 3}).range(2, 0, 2);
+  REQUIRE(text(gaps, diffseg::view(keys, {2, 4, 2})).find("make it contiguous") !=
+          std::string::npos);
+  const auto turned = diffseg::view(keys, {2, 3, 4}).permuted({0, 2, 1});
+  REQUIRE(text(numbers, turned).find("make it contiguous") != std::string::npos);
+}

@@ -258,6 +258,27 @@ TEMPLATE_TEST_CASE("merge has the same bits for any number of threads", "[merge]
   }
 }
 
+TEST_CASE("matrices wait for the next use of their sizes", "[merge][unit]") {
+  detail::MatrixShelf<float> shelf;
+  Matrix<float> first = shelf.take(4, 10);
+  REQUIRE(first.rows() == 4);
+  REQUIRE(first.cols() == 10);
+  const float* const place = first.data();
+  shelf.put(std::move(first));
+  shelf.put(Matrix<float>());  // nothing to keep
+  REQUIRE(shelf.size() == 1);
+  REQUIRE(shelf.take(10, 4).data() != place);
+  REQUIRE(shelf.take(4, 10).data() == place);
+  REQUIRE(shelf.size() == 0);
+  // 40 numbers at most twice: the oldest goes when there are more.
+  for (const Index rows : {2, 4, 1, 1}) shelf.put(Matrix<float>(rows, 10));
+  REQUIRE(shelf.size() == 4);
+  shelf.put(Matrix<float>(1, 10));
+  REQUIRE(shelf.size() == 4);
+  REQUIRE(shelf.take(4, 10).rows() == 4);
+  REQUIRE(shelf.size() == 3);
+}
+
 TEMPLATE_TEST_CASE("thresholds that make no sense are refused", "[merge]", float, double) {
   using Limits = std::numeric_limits<double>;
   const auto similarities = Compare{.anchors = {1, 4}, .ceiling = 0.5}(two_pairs<TestType>());

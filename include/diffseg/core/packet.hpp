@@ -27,6 +27,13 @@ inline constexpr bool has_integer_packet = requires {
 template <class Scalar>
 using Buffer = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
 
+/// Sees to room for `count` numbers at least, unset; a larger buffer stays, for the next use.
+template <class Scalar>
+void make_room(Buffer<Scalar>& buffer, Eigen::Index count) {
+  // Not resize(), which frees first: without memory it would leave a pointer to what is gone.
+  if (buffer.size() < count) buffer = Buffer<Scalar>(count);
+}
+
 /// a * b + c as the vector unit's pmadd rounds it, which is left to the compiler otherwise: code
 /// that works number by number gives the same bits as code that works by packets.
 template <class Scalar>

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <new>
 #include <utility>
+#include <vector>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -53,6 +54,34 @@ inline void keep_eigen_serial() {
   omp_set_num_threads(1);
 #endif
 }
+
+/// The calling thread among those of its region, from 0 on.
+inline std::size_t thread_index() {
+#ifdef _OPENMP
+  return static_cast<std::size_t>(omp_get_thread_num());
+#else
+  return 0;
+#endif
+}
+
+/// A scratch taken from its place while a thread works with it: neighbours in a vector would share
+/// cache lines.
+template <class Scratch>
+class Borrowed {
+ public:
+  template <class Prepare>
+  Borrowed(Scratch& place, const Prepare& prepare) : place_(place), scratch_(std::move(place)) {
+    prepare(scratch_);
+  }
+  ~Borrowed() { place_ = std::move(scratch_); }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+  [[nodiscard]] Scratch& get() { return scratch_; }
+
+ private:
+  Scratch& place_;
+  Scratch scratch_;
+};
 
 }  // namespace detail
 
@@ -121,6 +150,20 @@ void parallel_for(Eigen::Index count, const MakeScratch& make_scratch, const Bod
     if (scratch != nullptr) scratch->~Scratch();
   }
   failure.rethrow();
+}
+
+/// The same with scratch that outlives the call: every thread takes one of `kept`, which grows to
+/// their number, calls prepare(scratch) once and puts it back in the end. What an earlier call left
+/// in a scratch must not change a result.
+template <class Scratch, class Prepare, class Body>
+void parallel_for(Eigen::Index count, std::vector<Scratch>& kept, const Prepare& prepare,
+                  const Body& body) {
+  const auto threads = static_cast<std::size_t>(thread_count());
+  if (kept.size() < threads) kept.resize(threads);
+  using Borrowed = detail::Borrowed<Scratch>;
+  parallel_for(
+      count, [&] { return Borrowed(kept[detail::thread_index()], prepare); },
+      [&](Eigen::Index index, Borrowed& scratch) { body(index, scratch.get()); });
 }
 
 /// Runs body(index) for every index in [0, count), each once, in any order.

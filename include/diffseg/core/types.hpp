@@ -49,12 +49,17 @@ enum class ElementType { f16, bf16, f32, f64 };
 enum class LayerKind {
   probabilities,  ///< attention: every row is a distribution over keys
   scores,         ///< what the soft-max over keys makes probabilities of; -infinity: masked out
-  queries_keys    ///< queries in `data`, keys in `key_data`: the scores are scale * query . key
+  queries_keys,   ///< queries in `data`, keys in `key_data`: the scores are scale * query . key
+  sparse          ///< probabilities, of which some are stored and the others are 0
 };
 
+/// How the columns of a sparse Layer are stored.
+enum class ColumnType { i32, i64 };
+
 /// One self-attention tensor [heads, queries, keys], row-major: every row is a distribution over
-/// keys, or what makes one (`kind`). A view: the numbers must stay alive unless `owner` keeps them.
-/// Numbers of one row are neighbours; rows and heads lie as far apart as the strides say.
+/// keys, or what makes one, or some of its numbers (`kind`). A view: the numbers must stay alive
+/// unless `owner` keeps them. Numbers of one row are neighbours; rows and heads lie as far apart as
+/// the strides say.
 struct Layer {
   const void* data = nullptr;  ///< [heads, queries, keys], or queries [heads, queries, depth]
   ElementType type = ElementType::f32;
@@ -73,6 +78,13 @@ struct Layer {
   /// The rows are parts of longer distributions: each head's is scaled to sum 1 before the mean.
   bool partial = false;
   std::vector<double> head_weights = {};  ///< one per head, >= 0, not all 0; empty: alike
+  /// sparse: [heads * queries + 1] where in `data` and `columns` each row begins, and the last ends
+  const Index* row_starts = nullptr;
+  const void* columns = nullptr;  ///< sparse: the key of each number, in any order, each once a row
+  ColumnType column_type = ColumnType::i32;
+  /// sparse: what a row lacks of sum 1 lies evenly on the keys it does not store; else those are 0,
+  /// and a head that stores less counts less in the mean (all alike with `partial`).
+  bool spread_rest = false;
 
   /// View of `heads * grid.cells() * grid.cells()` numbers, queries and keys on one grid; Element
   /// is float, double, Eigen::half or Eigen::bfloat16.
@@ -96,6 +108,40 @@ struct Layer {
     layer.kind = LayerKind::queries_keys;
     layer.key_data = keys;
     layer.depth = depth;
+    return layer;
+  }
+  /// View of compressed sparse rows [heads * grid.cells() x grid.cells()]: row head * grid.cells()
+  /// + query has values[i] at key columns[i], row_starts[row] <= i < row_starts[row + 1], and zeros
+  /// elsewhere. Column is std::int32_t or std::int64_t. math/sparse_layer.hpp has what makes them.
+  template <class Element, class Column>
+  static Layer compressed_rows(const Element* values, const Column* columns,
+                               const Index* row_starts, Index heads, GridSize grid) {
+    static_assert(std::is_same_v<Column, std::int32_t> || std::is_same_v<Column, std::int64_t>,
+                  "columns are std::int32_t or std::int64_t");
+    Layer layer = view(values, heads, grid);
+    layer.kind = LayerKind::sparse;
+    layer.row_starts = row_starts;
+    layer.columns = columns;
+    layer.column_type = sizeof(Column) == 8 ? ColumnType::i64 : ColumnType::i32;
+    return layer;
+  }
+  /// Compressed sparse rows that are kept.
+  template <class Element, class Column>
+  static Layer owning(std::vector<Element> values, std::vector<Column> columns,
+                      std::vector<Index> row_starts, Index heads, GridSize grid) {
+    struct Rows {
+      std::vector<Element> values;
+      std::vector<Column> columns;
+      std::vector<Index> starts;
+    };
+    // Rows without any number are no null.
+    if (values.empty()) values.resize(1);
+    if (columns.empty()) columns.resize(1);
+    auto kept = std::make_shared<const Rows>(
+        Rows{std::move(values), std::move(columns), std::move(row_starts)});
+    Layer layer = compressed_rows(kept->values.data(), kept->columns.data(), kept->starts.data(),
+                                  heads, grid);
+    layer.owner = std::move(kept);
     return layer;
   }
   /// The same numbers as cross-attention [heads, queries, tokens]: a view of `heads * grid.cells()

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <diffseg/io/detail/view_matrices.hpp>
+#include <diffseg/math/sparse_layer.hpp>
 
 namespace diffseg {
 
@@ -164,6 +165,50 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
   layer.row_stride = detail::layer_stride(q, 1);
   layer.key_head_stride = detail::layer_stride(k, 0);
   layer.key_row_stride = detail::layer_stride(k, 1);
+  return layer;
+}
+
+namespace detail {
+
+/// Refuses entries [heads, queries, count] with gaps between them.
+inline void check_entries(const TensorView& view) {
+  const TensorView flat = view.merged(0).merged(0);
+  ViewRefusal{view.name}.require(flat.shape[0] == 1 || flat.strides[0] == 1,
+                                 "strides: entries must be dense, got ", shape_text(view.strides),
+                                 "; make it contiguous");
+  check_rows(view);
+}
+
+}  // namespace detail
+
+/// The largest numbers of every row, [heads, queries, count], and their keys, int32 or int64 of the
+/// same shape in any order (torch.topk returns both), where they lie, as a sparse layer; its
+/// `spread_rest` says what the other keys get. There are as many keys as queries unless `grids`
+/// says otherwise. Throws std::invalid_argument "view: ..." when shapes, types, strides or grids do
+/// not fit.
+[[nodiscard]] inline Layer top_k_from(const TensorView& values, const TensorView& keys,
+                                      const LayerGrids& grids = {}) {
+  const TensorView numbers = detail::checked_view(values);
+  const TensorView columns = detail::checked_view(keys);
+  const detail::ViewRefusal refusal{numbers.name};
+  refusal.require(numbers.rank() == 3 && numbers.shape == columns.shape &&
+                      std::ranges::all_of(numbers.shape, [](Index n) { return n > 0; }),
+                  "shape: numbers and keys must be [heads, queries, count], got ",
+                  detail::shape_text(numbers.shape), " and ", detail::shape_text(columns.shape));
+  const bool wide = columns.type == NumberType::i64;
+  refusal.require(wide || columns.type == NumberType::i32, "type: keys must be int32 or int64");
+  detail::check_entries(numbers);
+  detail::check_entries(columns);
+  const Index tokens = grids.keys == GridSize{} ? numbers.shape[1] : grids.keys.cells();
+  Layer layer = detail::layer_of_shape({numbers.shape[0], numbers.shape[1], tokens}, numbers.type,
+                                       grids, refusal);
+  const auto starts = detail::even_starts(numbers.shape[2], layer.heads, layer.queries);
+  layer.kind = LayerKind::sparse;
+  layer.data = numbers.data;
+  layer.columns = columns.data;
+  layer.column_type = wide ? ColumnType::i64 : ColumnType::i32;
+  layer.row_starts = starts->data();
+  layer.owner = detail::both_owners(starts, detail::both_owners(numbers.owner, columns.owner));
   return layer;
 }
 

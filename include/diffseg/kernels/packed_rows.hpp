@@ -21,13 +21,13 @@ class PackedRows {
  public:
   static constexpr Index lanes = packet_size<Scalar>;
 
-  /// Room for `rows` rows of `width` numbers, unset.
+  /// Room for `rows` rows of `width` numbers, unset; more room than that stays.
   void resize(Index rows, Index width) {
     width_ = width;
     packets_ = (width + lanes - 1) / lanes;
     // One packet more than needed: rows a power of two apart would share the same cache sets.
     stride_ = (2 * packets_ + 1) * lanes;
-    values_.resize(rows * stride_);
+    make_room(values_, rows * stride_);
   }
 
   /// Packets of probabilities per row.

@@ -22,22 +22,28 @@ class SoftmaxProducts {
   static constexpr Index lanes = packet_size<Scalar>;
   static constexpr Index block = 2 * lanes;  // queries at once
 
-  SoftmaxProducts(Index keys, Index depth) : keys_(keys), depth_(depth) {
-    queries_.resize(depth * block);
-    scores_.resize(keys * block);
-    sums_.resize(keys * block);
-    loaded_.resize(chunk * depth);
+  SoftmaxProducts() = default;
+  SoftmaxProducts(Index keys, Index depth) { resize(keys, depth); }
+
+  /// For other sizes; to be cleared then. More room than that stays.
+  void resize(Index keys, Index depth) {
+    keys_ = keys;
+    depth_ = depth;
+    make_room(queries_, depth * block);
+    make_room(scores_, keys * block);
+    make_room(sums_, keys * block);
+    make_room(loaded_, chunk * depth);
   }
 
   /// Forgets the heads added.
-  void clear() { sums_.setZero(); }
+  void clear() { sums_.head(keys_ * block).setZero(); }
 
   /// Adds one head: `count` queries [count, depth], `query_stride` numbers apart, scaled by
   /// `scale`, against all keys [keys, depth].
   template <class Element>
   void add(const Element* queries, Index query_stride, Index count, Scalar scale,
            const Element* keys, Index key_stride, Scalar weight) {
-    queries_.setZero();
+    queries_.head(depth_ * block).setZero();
     for (Index i = 0; i < count; ++i) {
       for (Index k = 0; k < depth_; ++k) {
         queries_[k * block + i] = scale * static_cast<Scalar>(queries[i * query_stride + k]);
@@ -130,7 +136,7 @@ class SoftmaxProducts {
     }
   }
 
-  Index keys_, depth_;
+  Index keys_ = 0, depth_ = 0;
   Buffer<Scalar> queries_;        // [depth x block]
   Buffer<Scalar> scores_, sums_;  // [keys x block]
   Buffer<Scalar> loaded_;         // [chunk x depth]

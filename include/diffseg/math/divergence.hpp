@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "diffseg/core/types.hpp"
 #include "diffseg/kernels/divergence_tile.hpp"
 #include "diffseg/kernels/packed_rows.hpp"
+#include "diffseg/math/detail/matches.hpp"
 
 namespace diffseg {
 
@@ -33,12 +35,25 @@ template <class Scalar>
   return sum / 2;
 }
 
-/// One pair below the ceiling.
+/// What a search works with; kept for the next one, it allocates nothing again.
 template <class Scalar>
-struct Match {
-  int query;
-  int anchor;
-  Scalar divergence;  ///< nats
+struct DivergenceScratch {
+  static constexpr Index block = 16;  ///< most rows of one search
+
+  /// What one thread needs.
+  struct Thread {
+    PackedRows<Scalar> queries;
+    Buffer<Scalar> pooled, line, bounds;
+    std::array<Buffer<Scalar>, block / 4> sums;
+    std::array<std::vector<int>, block / 4> candidates;
+  };
+
+  PackedRows<Scalar> anchors;
+  Buffer<Scalar> pooled;  ///< of the anchors, [blocks x 2 x stride]
+  std::vector<Thread> threads;
+  std::vector<std::vector<Match<Scalar>>> matches;  ///< of each block of rows
+  std::vector<Index> evaluated;                     ///< pairs, by block of rows
+  detail::GatherScratch<Scalar> gather;
 };
 
 /// Finds, for blocks of rows, the anchors whose divergence is below a ceiling. An exact bound comes
@@ -48,48 +63,47 @@ struct Match {
 template <class Scalar, class Pool>
 class DivergenceSearch {
  public:
-  static constexpr Index block = 16;  ///< most rows of one search
+  static constexpr Index block = DivergenceScratch<Scalar>::block;
   static constexpr Index lanes = packet_size<Scalar>;
+  using Scratch = typename DivergenceScratch<Scalar>::Thread;
 
-  /// What one thread needs for search().
-  struct Scratch {
-    PackedRows<Scalar> queries;
-    Buffer<Scalar> pooled, line, bounds;
-    std::array<Buffer<Scalar>, block / 4> sums;
-    std::array<std::vector<int>, block / 4> candidates;
-  };
-
-  /// Anchors are rows of `rows` [R x n], which must outlive this; `pool` sums a row over blocks.
+  /// Anchors are rows of `rows` [R x n], which must outlive this, as `scratch` must; `pool` sums a
+  /// row over blocks.
   DivergenceSearch(const Matrix<Scalar>& rows, std::span<const Index> anchors, const Pool& pool,
-                   double ceiling, const char* stage)
+                   double ceiling, const char* stage, DivergenceScratch<Scalar>& scratch)
       : rows_(rows),
         pool_(pool),
         ceiling_(ceiling),
         stage_(stage),
         count_(static_cast<Index>(anchors.size())),
-        stride_((count_ + 4 * lanes - 1) / (4 * lanes) * (4 * lanes)) {
+        stride_((count_ + 4 * lanes - 1) / (4 * lanes) * (4 * lanes)),
+        anchors_(scratch.anchors),
+        pooled_(scratch.pooled) {
     anchors_.resize(count_, rows.cols());
-    pooled_.setOnes(2 * pool.blocks() * stride_);
-    const auto add = [&](Index anchor, Scratch& scratch) {
+    make_room(pooled_, 2 * pool.blocks() * stride_);
+    pooled_.head(2 * pool.blocks() * stride_).setOnes();
+    const auto add = [&](Index anchor, Scratch& thread) {
       const Index row = anchors[static_cast<std::size_t>(anchor)];
       pack(row, anchors_, anchor);
-      const Scalar* pooled = pool_row(row, 0, scratch);
+      const Scalar* pooled = pool_row(row, 0, thread);
       for (Index i = 0; i < pool_.blocks(); ++i) {
         pooled_[2 * i * stride_ + anchor] = pooled[i];
         pooled_[(2 * i + 1) * stride_ + anchor] = pooled[pool_.blocks() + i];
       }
     };
     parallel_for(
-        count_, [&] { return make_scratch(); }, add);
+        count_, scratch.threads, [&](Scratch& thread) { prepare(thread); }, add);
   }
 
-  [[nodiscard]] Scratch make_scratch() const {
-    Scratch scratch;
+  /// Makes a thread's scratch fit this search; room for all anchors, as the rows that a thread gets
+  /// are a matter of chance.
+  void prepare(Scratch& scratch) const {
     scratch.queries.resize(block, rows_.cols());
-    scratch.pooled.resize(2 * pool_.blocks() * block);
-    scratch.line.resize(rows_.cols());
-    scratch.bounds.resize(4 * stride_);
-    return scratch;
+    make_room(scratch.pooled, 2 * pool_.blocks() * block);
+    make_room(scratch.line, rows_.cols());
+    make_room(scratch.bounds, 4 * stride_);
+    for (auto& sums : scratch.sums) make_room(sums, 4 * lanes * count_);
+    for (auto& found : scratch.candidates) found.reserve(static_cast<std::size_t>(count_));
   }
 
   /// Appends the matches of the rows `queries` (at most `block`) to `matches`; returns the number
@@ -168,7 +182,8 @@ class DivergenceSearch {
   void evaluate(Index count, Scratch& scratch) const {
     constexpr Index tile = 512 / lanes;
     for (std::size_t quad = 0; quad < scratch.sums.size(); ++quad) {
-      scratch.sums[quad].setZero(static_cast<Index>(scratch.candidates[quad].size()) * 4 * lanes);
+      const auto found = static_cast<Index>(scratch.candidates[quad].size());
+      scratch.sums[quad].head(found * 4 * lanes).setZero();
     }
     for (Index begin = 0; begin < anchors_.packets(); begin += tile) {
       const Index end = std::min(begin + tile, anchors_.packets());
@@ -215,48 +230,9 @@ class DivergenceSearch {
   const char* stage_;
   Index count_;
   Index stride_;
-  PackedRows<Scalar> anchors_;
-  Buffer<Scalar> pooled_;  // [blocks x 2 x stride]
+  PackedRows<Scalar>& anchors_;
+  Buffer<Scalar>& pooled_;
 };
-
-namespace detail {
-
-/// Matches of all blocks as a sparse matrix [anchors x rows], columns ascending in each row.
-template <class Scalar>
-void gather_matches(const std::vector<std::vector<Match<Scalar>>>& blocks, Index anchors,
-                    Index rows, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out) {
-  out.resize(anchors, rows);
-  int* starts = out.outerIndexPtr();
-  std::fill(starts, starts + anchors + 1, 0);
-  std::vector<std::pair<int, Scalar>> entries;
-  Index total = 0;
-  for (const auto& block : blocks) {
-    total += static_cast<Index>(block.size());
-    for (const auto& match : block) ++starts[match.anchor + 1];
-  }
-  require(total <= std::numeric_limits<int>::max(),
-          "Compare: at most 2147483647 pairs may lie below the ceiling, got ", total);
-  for (Index i = 0; i < anchors; ++i) starts[i + 1] += starts[i];
-  entries.resize(static_cast<std::size_t>(total));
-  std::vector<int> next(starts, starts + anchors);
-  for (const auto& block : blocks) {
-    for (const auto& match : block) {
-      const int place = next[static_cast<std::size_t>(match.anchor)]++;
-      entries[static_cast<std::size_t>(place)] = {match.query, match.divergence};
-    }
-  }
-  out.data().resize(total);
-  parallel_for(anchors, [&](Index anchor) {
-    std::sort(entries.begin() + starts[anchor], entries.begin() + starts[anchor + 1],
-              [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (int i = starts[anchor]; i < starts[anchor + 1]; ++i) {
-      out.innerIndexPtr()[i] = entries[static_cast<std::size_t>(i)].first;
-      out.valuePtr()[i] = entries[static_cast<std::size_t>(i)].second;
-    }
-  });
-}
-
-}  // namespace detail
 
 /// out [anchors x rows] = the divergences below `ceiling` between the anchors and all rows
 /// [R x n]. `order` lists all rows, neighbours that resemble each other; the result does not
@@ -264,25 +240,39 @@ void gather_matches(const std::vector<std::vector<Match<Scalar>>>& blocks, Index
 template <class Scalar, class Pool>
 Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> anchors,
                         std::span<const Index> order, const Pool& pool, double ceiling,
-                        const char* stage, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out) {
+                        const char* stage, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out,
+                        DivergenceScratch<Scalar>& scratch) {
   using Search = DivergenceSearch<Scalar, Pool>;
-  const Search search(rows, anchors, pool, ceiling, stage);
+  const Search search(rows, anchors, pool, ceiling, stage, scratch);
   const std::size_t blocks = (order.size() + Search::block - 1) / Search::block;
-  std::vector<std::vector<Match<Scalar>>> matches(blocks);
-  std::vector<Index> evaluated(blocks);
-  const auto run = [&](Index block, typename Search::Scratch& scratch) {
+  auto& matches = scratch.matches;
+  if (matches.size() < blocks)
+    matches.resize(blocks);  // fewer would lose the storage of the others
+  scratch.evaluated.resize(blocks);
+  const auto run = [&](Index block, typename Search::Scratch& thread) {
     const auto i = static_cast<std::size_t>(block);
     const std::size_t begin = i * Search::block;
     const auto queries =
         order.subspan(begin, std::min<std::size_t>(Search::block, order.size() - begin));
-    evaluated[i] = search.search(queries, scratch, matches[i]);
+    matches[i].clear();
+    scratch.evaluated[i] = search.search(queries, thread, matches[i]);
   };
   parallel_for(
-      static_cast<Index>(blocks), [&] { return search.make_scratch(); }, run);
-  detail::gather_matches(matches, static_cast<Index>(anchors.size()), rows.rows(), out);
-  Index total = 0;
-  for (const Index count : evaluated) total += count;
-  return total;
+      static_cast<Index>(blocks), scratch.threads,
+      [&](typename Search::Scratch& thread) { search.prepare(thread); }, run);
+  detail::gather_matches<Scalar>(std::span(matches).first(blocks),
+                                 static_cast<Index>(anchors.size()), rows.rows(), scratch.gather,
+                                 out);
+  return std::accumulate(scratch.evaluated.begin(), scratch.evaluated.end(), Index{0});
+}
+
+/// The same with scratch of its own.
+template <class Scalar, class Pool>
+Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> anchors,
+                        std::span<const Index> order, const Pool& pool, double ceiling,
+                        const char* stage, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out) {
+  DivergenceScratch<Scalar> scratch;
+  return divergences_below<Scalar>(rows, anchors, order, pool, ceiling, stage, out, scratch);
 }
 
 }  // namespace diffseg

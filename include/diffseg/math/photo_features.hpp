@@ -144,7 +144,7 @@ template <class Scalar>
 /// Blurring mean shift over the grid: `steps` times every cell becomes the mean of the (2 radius +
 /// 1)^2 cells around it, weighted by exp(-2 |difference|^2); all cells of a step move at once.
 template <class Scalar>
-void smooth_features(Matrix<Scalar>& features, GridSize grid, Index radius = 3, int steps = 5) {
+void smooth_features(Matrix<Scalar>& features, GridSize grid, Index radius = 3, int steps = 8) {
   using Line = Eigen::Array<Scalar, 1, Eigen::Dynamic>;
   Matrix<Scalar> next(features.rows(), features.cols());
   const auto move_row = [&](Index y) {

@@ -24,29 +24,39 @@ struct SharedRuns {
   std::vector<std::uint16_t> masks;  ///< [runs] bit i: the rows belong to set i of the group
 };
 
-inline SharedRuns shared_runs(std::span<const std::vector<Index>* const> group, Index row_count) {
-  std::vector<std::uint16_t> membership(static_cast<std::size_t>(row_count), 0);
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    for (const Index row : *group[i]) {
+/// What find_runs works with.
+struct RunScratch {
+  std::vector<std::uint16_t> membership;                         // [rows]
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> members;  // rows that have any
+};
+
+/// Fills `runs` with those of the sets with these `ids`.
+inline void find_runs(std::span<const std::vector<Index>> sets, std::span<const Index> ids,
+                      Index row_count, RunScratch& scratch, SharedRuns& runs) {
+  auto& [membership, members] = scratch;
+  membership.assign(static_cast<std::size_t>(row_count), 0);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    for (const Index row : sets[static_cast<std::size_t>(ids[i])]) {
       auto& mask = membership[static_cast<std::size_t>(row)];
       mask = static_cast<std::uint16_t>(mask | 1U << i);
     }
   }
-  std::vector<std::pair<std::uint16_t, std::uint32_t>> members;
+  members.clear();
   for (std::size_t row = 0; row < membership.size(); ++row) {
     if (membership[row] != 0) members.emplace_back(membership[row], row);
   }
   std::sort(members.begin(), members.end());
-  SharedRuns runs;
+  runs.rows.clear();
+  runs.ends.clear();
+  runs.masks.clear();
   for (const auto& [mask, row] : members) {
     if (runs.masks.empty() || runs.masks.back() != mask) {
       runs.masks.push_back(mask);
-      runs.ends.push_back(runs.rows.size());
+      runs.ends.push_back(0);
     }
     runs.rows.push_back(row);
     runs.ends.back() = runs.rows.size();
   }
-  return runs;
 }
 
 /// out [width] = the sum of columns [begin, begin + width) of some rows, four at a time.
@@ -65,7 +75,7 @@ void sum_rows(const Matrix<Scalar>& rows, std::span<const std::uint32_t> ids, In
 
 /// The means of one group of sets over columns [begin, begin + width); sum is scratch [width].
 template <class Scalar>
-void group_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index>>& sets,
+void group_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
                  std::span<const Index> ids, const SharedRuns& runs, Index begin, Index width,
                  Scalar* sum, Matrix<Scalar>& means) {
   const Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>> total(sum, width);
@@ -87,40 +97,57 @@ void group_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index
 
 }  // namespace detail
 
+/// What row_means works with; kept for the next call, it allocates nothing again.
+template <class Scalar>
+struct RowMeansScratch {
+  std::vector<detail::SharedRuns> runs;         ///< of each group of sets
+  std::vector<detail::RunScratch> memberships;  ///< for each thread
+  std::vector<Buffer<Scalar>> sums;             ///< for each thread
+};
+
 /// means [sets.size() x n] = for each set the mean of its rows of `rows` [R x n]. Sets are not
 /// empty; `order` lists all sets, neighbours that overlap much; it decides the speed and the
 /// rounding. Sixteen sets share their sums: a row that lies in several is added once, to the sum of
 /// all rows with the same memberships, and that sum then to each of the sets. Only additions, so
 /// nothing cancels: equal to the plain mean up to rounding, relative error below (rows + 2) eps.
 template <class Scalar>
-void row_means(const Matrix<Scalar>& rows, const std::vector<std::vector<Index>>& sets,
-               std::span<const Index> order, Matrix<Scalar>& means) {
+void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
+               std::span<const Index> order, Matrix<Scalar>& means,
+               RowMeansScratch<Scalar>& scratch) {
   // The sets' rows of a tile stay in the second cache level; long pieces of rows stream best.
   constexpr Index tile = 4096;
-  using detail::SharedRuns;
+  constexpr std::size_t together = detail::SharedRuns::sets;
   means.resize(static_cast<Index>(sets.size()), rows.cols());
-  const std::size_t groups = (order.size() + SharedRuns::sets - 1) / SharedRuns::sets;
-  std::vector<SharedRuns> runs(groups);
+  const std::size_t groups = (order.size() + together - 1) / together;
+  auto& runs = scratch.runs;
+  if (runs.size() < groups) runs.resize(groups);
   const auto group_sets = [&](std::size_t group) {
-    const std::size_t begin = group * SharedRuns::sets;
-    return order.subspan(begin, std::min(SharedRuns::sets, order.size() - begin));
+    return order.subspan(group * together, std::min(together, order.size() - group * together));
   };
-  parallel_for(static_cast<Index>(groups), [&](Index group) {
-    std::vector<const std::vector<Index>*> members;
-    for (const Index set : group_sets(static_cast<std::size_t>(group))) {
-      members.push_back(&sets[static_cast<std::size_t>(set)]);
-    }
-    runs[static_cast<std::size_t>(group)] = detail::shared_runs(members, rows.rows());
-  });
+  parallel_for(
+      static_cast<Index>(groups), scratch.memberships, [](detail::RunScratch&) {},
+      [&](Index group, detail::RunScratch& memberships) {
+        const auto i = static_cast<std::size_t>(group);
+        detail::find_runs(sets, group_sets(i), rows.rows(), memberships, runs[i]);
+      });
   const Index tiles = (rows.cols() + tile - 1) / tile;
   parallel_for(
-      static_cast<Index>(groups) * tiles, [] { return Buffer<Scalar>(Index{tile}); },
+      static_cast<Index>(groups) * tiles, scratch.sums,
+      [](Buffer<Scalar>& sum) { make_room(sum, tile); },
       [&](Index task, Buffer<Scalar>& sum) {
         const auto group = static_cast<std::size_t>(task % static_cast<Index>(groups));
         const Index begin = task / static_cast<Index>(groups) * tile;
         detail::group_means(rows, sets, group_sets(group), runs[group], begin,
                             std::min(tile, rows.cols() - begin), sum.data(), means);
       });
+}
+
+/// The same with scratch of its own.
+template <class Scalar>
+void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
+               std::span<const Index> order, Matrix<Scalar>& means) {
+  RowMeansScratch<Scalar> scratch;
+  row_means(rows, sets, order, means, scratch);
 }
 
 }  // namespace diffseg

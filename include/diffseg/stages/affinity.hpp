@@ -13,6 +13,7 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/math/attention.hpp"
 #include "diffseg/math/photo_features.hpp"
 #include "diffseg/math/resample.hpp"
 
@@ -38,7 +39,7 @@ struct Affinity {
   template <class Scalar>
   void operator()(const Image<Scalar>& photo, Layers& layers) const {
     check(photo);
-    const ProfileScope scope("Affinity");
+    ProfileScope scope("Affinity");
     const GridSize grid = grid_for(photo.size);
     const auto lab = lab_canvas(photo, {grid.height * cell, grid.width * cell});
     Matrix<Scalar> features = cell_features(lab.data(), cell, grid);
@@ -46,6 +47,7 @@ struct Affinity {
     Layers result;
     for (Index factor = 1; factor <= 8; factor *= 2) {
       result.push_back(attention(features, grid, factor));
+      scope.add_bytes(layer_bytes(result.back()));
     }
     layers.swap(result);
   }
@@ -146,7 +148,7 @@ struct Affinity {
     return Layer::owning(std::move(values), 1, grid);
   }
 
-  /// [12 x cells]: 1.7 times the features' block means, then y / 0.33 and x / 0.33, positions in
+  /// [12 x cells]: 1.8 times the features' block means, then y / 0.35 and x / 0.35, positions in
   /// units of the root of the grid's area (0..1 on a square).
   template <class Scalar>
   static Matrix<Scalar> embed(const Matrix<Scalar>& features, GridSize fine, GridSize grid) {
@@ -155,8 +157,8 @@ struct Affinity {
     for (Index i = 0; i < features.rows(); ++i) {
       mean.apply(features.row(i).data(), points.row(i).data());
     }
-    points.topRows(features.rows()) *= Scalar(1.7);
-    const double unit = 0.33 * std::sqrt(static_cast<double>(grid.cells()));
+    points.topRows(features.rows()) *= Scalar(1.8);
+    const double unit = 0.35 * std::sqrt(static_cast<double>(grid.cells()));
     for (Index token = 0; token < grid.cells(); ++token) {
       const Index y = token / grid.width;
       const Index x = token % grid.width;

@@ -10,6 +10,7 @@
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/core/workspace.hpp"
 #include "diffseg/math/attention.hpp"
 #include "diffseg/stages/detail/layer_sums.hpp"
 #include "diffseg/stages/detail/map_builder.hpp"
@@ -19,10 +20,10 @@ namespace diffseg {
 /// Attention layers -> Maps: mean over heads, keys to the working grid (bilinear up, area sum
 /// down), every map scaled to sum 1, queries to the working grid (repeat up, mean down), weighted
 /// sum over layers (Tian et al., arXiv 2308.12469, section 3.2). Layers may have any grids, heads
-/// and element types; scaling a layer of probabilities changes nothing. Scores and queries with
-/// keys become probabilities on the way, never stored as a whole. Errors: std::invalid_argument for
-/// layers that are empty or out of range and for attention that is negative, NaN, infinite or all
-/// zero.
+/// and element types; scaling a layer of probabilities changes nothing. Scores, queries with keys
+/// and sparse rows become dense probabilities on the way, never stored as a whole. Errors:
+/// std::invalid_argument for layers that are empty or out of range and for attention that is
+/// negative, NaN, infinite or all zero.
 struct Aggregate {
   GridSize grid = {};  ///< working grid; {0, 0}: that of the layer with the most queries
   /// One per layer, >= 0, sum 1 (to 1e-6), used as given; empty: proportional to the side of the
@@ -50,6 +51,13 @@ struct Aggregate {
   /// The same into `maps`; reuses its storage if no one else holds it.
   template <class Scalar>
   void operator()(const Layers& layers, Maps<Scalar>& maps) const {
+    Workspace workspace;
+    (*this)(layers, maps, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar>
+  void operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& workspace) const {
     const GridSize working = check(layers);
     const auto [raw, factor] = layer_weights(layers);
     const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
@@ -60,7 +68,8 @@ struct Aggregate {
     });
     if (products) {
       // Their rows are best made many at a time; the bits are the same.
-      detail::LayerSums<Scalar> sums(working, std::exchange(maps, {}), along_queries);
+      auto& sums = workspace.get<detail::LayerSums<Scalar>>();
+      sums.start(working, std::exchange(maps, {}), along_queries);
       for (std::size_t i = 0; i < layers.size(); ++i) sums.add(layers[i], i, raw[i], "Aggregate");
       maps = sums.finish(factor, floor);
       return;
@@ -71,8 +80,8 @@ struct Aggregate {
       detail::find_group(groups, layers[i], working, along_queries)
           .members.push_back({{layers[i], i, "Aggregate"}, static_cast<Scalar>(raw[i])});
     }
-    detail::prepare_groups(groups, working);
-    detail::build_maps(groups, working, factor, floor, maps.reset(working));
+    detail::build_maps(groups, working, factor, floor, maps.reset(working),
+                       workspace.get<detail::MapScratch<Scalar>>());
   }
 
   /// The stage for a chain that works in another scalar: `Aggregate{}.as<double>() | Compare{}`.

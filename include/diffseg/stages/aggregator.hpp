@@ -19,10 +19,10 @@ template <class Scalar = float>
 class Aggregator {
  public:
   /// `grid`: the working grid; `floor`: the smallest number of a map, in [1e-37, 1e-3].
-  explicit Aggregator(GridSize grid, double floor = 1e-30)
-      : grid_(grid), floor_(floor), sums_(grid) {
+  explicit Aggregator(GridSize grid, double floor = 1e-30) : grid_(grid), floor_(floor) {
     detail::check_working_grid(grid, "Aggregator");
     detail::check_floor(floor, "Aggregator");
+    sums_.start(grid);
   }
 
   /// Adds a layer, weighted by the side of its query grid; needed no longer afterwards. Errors:
@@ -48,7 +48,8 @@ class Aggregator {
     if (given_) detail::check_weight_sum(total_, "Aggregator");
     const ProfileScope scope("Aggregator");
     Maps<Scalar> maps = sums_.finish(given_ ? 1.0 : 1 / total_, floor_);
-    *this = Aggregator(grid_, floor_);
+    count_ = 0;
+    total_ = 0;
     return maps;
   }
 

@@ -10,6 +10,7 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/core/workspace.hpp"
 #include "diffseg/kernels/head_sum.hpp"
 #include "diffseg/math/resample.hpp"
 #include "diffseg/stages/detail/cell_rows.hpp"
@@ -41,6 +42,13 @@ struct Assign {
   /// The same into `labels`, reusing its storage.
   template <class Scalar>
   void operator()(const Proposals<Scalar>& proposals, Labels& labels) const {
+    Workspace workspace;
+    (*this)(proposals, labels, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar>
+  void operator()(const Proposals<Scalar>& proposals, Labels& labels, Workspace& workspace) const {
     const GridSize grid = proposals.maps.grid();
     require(size.height >= 1 && size.width >= 1, "Assign: size must be at least 1 x 1, got ",
             size.height, " x ", size.width);
@@ -59,9 +67,11 @@ struct Assign {
     constexpr Index line = 64;  // bytes; threads must not share those they write
     const Index count = proposals.rows.rows();
     Matrix<char> wins = Matrix<char>::Zero(pieces, (count + line - 1) / line * line);
+    using Scratch = typename detail::CellRows<Scalar>::Scratch;
     parallel_for(
-        pieces, [&] { return rows.make_scratch(); },
-        [&](Index index, auto& scratch) {
+        pieces, workspace.get<std::vector<Scratch>>(),
+        [&](Scratch& scratch) { rows.prepare(scratch); },
+        [&](Index index, Scratch& scratch) {
           const Index end = std::min(rows.count(), (index + 1) * piece);
           for (Index row = index * piece; row < end; ++row) {
             rows.assign(row, labels.values.data(), wins.row(index).data(), scratch);

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
+#include "diffseg/core/cache.hpp"
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/core/workspace.hpp"
 #include "diffseg/math/divergence.hpp"
 #include "diffseg/math/pooling.hpp"
 #include "diffseg/math/sampling_grid.hpp"
@@ -36,6 +39,14 @@ struct Compare {
   /// The same into `similarities`, reusing its storage.
   template <class Scalar>
   void operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similarities) const {
+    Workspace workspace;
+    (*this)(maps, similarities, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar>
+  void operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similarities,
+                  Workspace& workspace) const {
     require(
         !maps.empty() && maps.rows().rows() == maps.tokens() && maps.rows().cols() == maps.tokens(),
         "Compare: maps must be [T x T] for their grid of ", maps.grid().height, " x ",
@@ -49,10 +60,9 @@ struct Compare {
     similarities.maps = maps;
     similarities.ceiling = ceiling;
     similarities.anchors = cached_sampling_grid(grid, used, placement)->tokens();
-    const auto order = tiles(grid);
-    similarities.evaluated =
-        divergences_below<Scalar>(maps.rows(), similarities.anchors, order, Pooling(maps.grid()),
-                                  ceiling, "Compare", similarities.divergences);
+    similarities.evaluated = divergences_below<Scalar>(
+        maps.rows(), similarities.anchors, *cached_tiles(grid), Pooling(grid), ceiling, "Compare",
+        similarities.divergences, workspace.get<DivergenceScratch<Scalar>>());
   }
 
  private:
@@ -62,6 +72,12 @@ struct Compare {
             "Compare: anchors must be within 1 x 1 .. ", grid.height, " x ", grid.width, ", got ",
             anchors.height, " x ", anchors.width);
     return {std::min(anchors.height, grid.height), std::min(anchors.width, grid.width)};
+  }
+
+  /// The order of these arguments, built once per process (the 64 used last are kept).
+  [[nodiscard]] static std::shared_ptr<const std::vector<Index>> cached_tiles(GridSize grid) {
+    static Cache<GridSize, std::vector<Index>> cache(64);
+    return cache.get(grid, [&] { return tiles(grid); });
   }
 
   /// All tokens, 4 x 4 neighbours after each other and 2 x 2 within: they match the same anchors.

@@ -81,8 +81,8 @@ struct Downsample {
       check_layer(layers[i], i, "Downsample");
       require(layers[i].kind == LayerKind::probabilities || is_coarse(layers[i]),
               "Downsample: layer ", i,
-              " must hold probabilities to be reduced; give its scores or ",
-              "queries and keys to Aggregate, whose grid may be any");
+              " must hold dense probabilities to be reduced; give its scores, queries and keys or ",
+              "sparse rows to Aggregate, whose grid may be any");
     }
     const ProfileScope scope("Downsample");
     Layers reduced_layers;

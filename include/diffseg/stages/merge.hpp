@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/types.hpp"
+#include "diffseg/core/workspace.hpp"
 #include "diffseg/math/divergence.hpp"
 #include "diffseg/math/pooling.hpp"
 #include "diffseg/math/row_means.hpp"
+#include "diffseg/stages/detail/matrix_shelf.hpp"
 
 namespace diffseg {
 
@@ -36,13 +40,25 @@ struct Merge {
   /// The same into `proposals`, reusing its storage.
   template <class Scalar>
   void operator()(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals) const {
+    Workspace workspace;
+    (*this)(similarities, proposals, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar>
+  void operator()(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals,
+                  Workspace& workspace) const {
     check();
     require(thresholds.front() <= similarities.ceiling, "Merge: thresholds[0] must be at most the ",
             "ceiling ", similarities.ceiling, " that Compare kept, got ", thresholds.front(),
             "; raise Compare::ceiling");
-    const ProfileScope scope("Merge");
-    average_maps(similarities, proposals);
-    for (std::size_t i = 1; i < thresholds.size(); ++i) join(thresholds[i], proposals);
+    ProfileScope scope("Merge");
+    auto& scratch = workspace.get<Scratch<Scalar>>();
+    average_maps(similarities, proposals, scratch);
+    scope.add_bytes(bytes_of_means(proposals, scratch));
+    for (std::size_t i = 1; i < thresholds.size(); ++i) {
+      join(thresholds[i], proposals, scratch, workspace.get<DivergenceScratch<Scalar>>());
+    }
   }
 
   /// Throws what operator() would throw for these options alone.
@@ -57,9 +73,27 @@ struct Merge {
  private:
   using Sets = std::vector<std::vector<Index>>;
 
+  /// What one call can use again of another.
+  template <class Scalar>
+  struct Scratch {
+    Sets sets;  // those beyond the ones in use wait with their storage
+    std::vector<Index> order;
+    Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int> close;
+    RowMeansScratch<Scalar> means;
+    detail::MatrixShelf<Scalar> shelf;
+  };
+
+  /// Set `index`, emptied.
+  static std::vector<Index>& start_set(Sets& sets, std::size_t index) {
+    if (sets.size() <= index) sets.resize(index + 1);
+    sets[index].clear();
+    return sets[index];
+  }
+
   /// Iteration 0: one proposal per anchor.
   template <class Scalar>
-  void average_maps(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals) const {
+  void average_maps(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals,
+                    Scratch<Scalar>& scratch) const {
     const auto& divergences = similarities.divergences;
     const Index tokens = similarities.maps.tokens();
     require(!similarities.anchors.empty() && !similarities.maps.empty() &&
@@ -68,44 +102,63 @@ struct Merge {
             "Merge: divergences must be [anchors x maps], at least 1 x 1, got ", divergences.rows(),
             " x ", divergences.cols(), " for ", similarities.anchors.size(), " anchors and ",
             tokens, " maps");
-    Sets sets(similarities.anchors.size());
-    for (std::size_t anchor = 0; anchor < sets.size(); ++anchor) {
+    const std::size_t count = similarities.anchors.size();
+    for (std::size_t anchor = 0; anchor < count; ++anchor) {
+      auto& set = start_set(scratch.sets, anchor);
       using Row = typename Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>::InnerIterator;
       for (Row match(divergences, static_cast<Index>(anchor)); match; ++match) {
-        if (static_cast<double>(match.value()) < thresholds.front()) {
-          sets[anchor].push_back(match.col());
-        }
+        if (static_cast<double>(match.value()) < thresholds.front()) set.push_back(match.col());
       }
-      require(!sets[anchor].empty(),
+      require(!set.empty(),
               "Merge: an anchor must match one map at least, itself at divergence 0; anchor ",
               anchor, " matches none");
     }
     proposals.maps = similarities.maps;
-    row_means(similarities.maps.rows(), sets,
-              neighbours_first(similarities.anchors, similarities.maps.grid()), proposals.rows);
-    proposals.anchors.resize(sets.size());
-    proposals.row_counts.resize(sets.size());
-    for (std::size_t i = 0; i < sets.size(); ++i) {
+    scratch.shelf.put(std::move(proposals.rows));
+    proposals.rows = scratch.shelf.take(static_cast<Index>(count), tokens);
+    row_means(similarities.maps.rows(), std::span(scratch.sets).first(count),
+              neighbours_first(similarities.anchors, similarities.maps.grid()), proposals.rows,
+              scratch.means);
+    proposals.anchors.resize(count);
+    proposals.row_counts.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
       proposals.anchors[i] = {static_cast<Index>(i)};
-      proposals.row_counts[i] = static_cast<Index>(sets[i].size());
+      proposals.row_counts[i] = static_cast<Index>(scratch.sets[i].size());
     }
-    proposals.per_iteration = {static_cast<Index>(sets.size())};
+    proposals.per_iteration = {static_cast<Index>(count)};
+  }
+
+  /// Every map that matched is read once at least, every mean written; what comes later is little.
+  template <class Scalar>
+  static Index bytes_of_means(const Proposals<Scalar>& proposals, const Scratch<Scalar>& scratch) {
+    std::vector<char> matched(static_cast<std::size_t>(proposals.maps.tokens()), 0);
+    for (const auto& set : std::span(scratch.sets).first(proposals.anchors.size())) {
+      for (const Index row : set) matched[static_cast<std::size_t>(row)] = 1;
+    }
+    const Index read = std::count(matched.begin(), matched.end(), char{1});
+    return (read + proposals.rows.rows()) * proposals.rows.cols() *
+           static_cast<Index>(sizeof(Scalar));
   }
 
   /// One later iteration.
   template <class Scalar>
-  static void join(double threshold, Proposals<Scalar>& proposals) {
-    std::vector<Index> all(static_cast<std::size_t>(proposals.rows.rows()));
+  static void join(double threshold, Proposals<Scalar>& proposals, Scratch<Scalar>& scratch,
+                   DivergenceScratch<Scalar>& search) {
+    auto& all = scratch.order;
+    all.resize(static_cast<std::size_t>(proposals.rows.rows()));
     std::iota(all.begin(), all.end(), Index{0});
-    Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int> close;
     divergences_below<Scalar>(proposals.rows, all, all, Pooling(proposals.maps.grid()), threshold,
-                              "Merge", close);
-    const Sets sets = greedy_sets(close);
-    std::vector<Index> order(sets.size());
-    std::iota(order.begin(), order.end(), Index{0});
-    Matrix<Scalar> joined;
-    row_means(proposals.rows, sets, order, joined);
-    proposals.rows.swap(joined);
+                              "Merge", scratch.close, search);
+    const auto sets = greedy_sets(scratch.close, scratch.sets);
+    auto joined = scratch.shelf.take(static_cast<Index>(sets.size()), proposals.rows.cols());
+    row_means(proposals.rows, sets, std::span(all).first(sets.size()), joined, scratch.means);
+    scratch.shelf.put(std::exchange(proposals.rows, std::move(joined)));
+    join_origins(sets, proposals);
+  }
+
+  /// The anchors and counts of the joined proposals.
+  template <class Scalar>
+  static void join_origins(std::span<const std::vector<Index>> sets, Proposals<Scalar>& proposals) {
     Sets anchors(sets.size());
     std::vector<Index> row_counts(sets.size(), 0);
     for (std::size_t i = 0; i < sets.size(); ++i) {
@@ -123,20 +176,22 @@ struct Merge {
   }
 
   /// Walks the rows of `close` [K x K] in order; a row that is not taken makes a set and takes it.
+  /// Returns the sets made, the first of `sets`.
   template <class Scalar>
-  static Sets greedy_sets(const Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& close) {
-    Sets sets;
+  static std::span<const std::vector<Index>> greedy_sets(
+      const Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& close, Sets& sets) {
+    std::size_t count = 0;
     std::vector<char> taken(static_cast<std::size_t>(close.rows()), 0);
     for (Index row = 0; row < close.rows(); ++row) {
       if (taken[static_cast<std::size_t>(row)] != 0) continue;
-      auto& set = sets.emplace_back();
+      auto& set = start_set(sets, count++);
       using Row = typename Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>::InnerIterator;
       for (Row match(close, row); match; ++match) {
         set.push_back(match.col());
         taken[static_cast<std::size_t>(match.col())] = 1;
       }
     }
-    return sets;
+    return std::span(sets).first(count);
   }
 
   /// Anchors along a Z-curve over the grid, so that any sixteen in a row are neighbours.

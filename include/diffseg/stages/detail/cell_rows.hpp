@@ -33,7 +33,7 @@ class CellRows {
  public:
   /// What one thread needs.
   struct Scratch {
-    Matrix<Scalar> largest;                // [K x columns] of the corners
+    Buffer<Scalar> largest;                // [K x columns] of the corners
     Buffer<Scalar> least, number, winner;  // [columns] the bar, candidates and the last of them
     std::vector<Index> candidates;
     Buffer<Scalar> top, bottom;  // [candidates x chunk]
@@ -61,13 +61,14 @@ class CellRows {
   /// Rows of pixels that lie between the same two rows of cells come together.
   [[nodiscard]] Index count() const { return static_cast<Index>(rows_.size()) - 1; }
 
-  [[nodiscard]] Scratch make_scratch() const {
-    Scratch scratch;
-    scratch.largest.setZero(proposals_.rows(), padded_);
-    scratch.least.resize(padded_);
-    scratch.number.resize(padded_);
-    scratch.winner.resize(padded_);
-    return scratch;
+  /// Makes a scratch of other proposals fit.
+  void prepare(Scratch& scratch) const {
+    make_room(scratch.largest, proposals_.rows() * padded_);
+    scratch.largest.head(proposals_.rows() * padded_).setZero();
+    for (auto* line : {&scratch.least, &scratch.number, &scratch.winner}) make_room(*line, padded_);
+    scratch.candidates.reserve(static_cast<std::size_t>(proposals_.rows()) + 1);
+    make_room(scratch.top, proposals_.rows() * chunk);
+    make_room(scratch.bottom, proposals_.rows() * chunk);
   }
 
   /// Fills labels [pixels] of the rows at `index`; sets wins [K] where a proposal has won.
@@ -114,22 +115,23 @@ class CellRows {
     using namespace Eigen::internal;
     using Lanes = Packet<Scalar>;
     using Corner = Eigen::Map<const Eigen::Array<Scalar, 1, Eigen::Dynamic>>;
-    scratch.least.setZero();
-    auto least = scratch.least.head(columns_).transpose();
+    auto padded = scratch.least.head(padded_);
+    padded.setZero();
+    auto least = padded.head(columns_).transpose();
     for (Index k = 0; k < proposals_.rows(); ++k) {
       const Scalar* first = proposals_.row(k).data() + rows.cell;
       const Corner a(first, columns_), b(first + right_, columns_);
       const Corner c(first + down_, columns_), d(first + down_ + right_, columns_);
       least = least.max(a.min(b).min(c.min(d)));
-      scratch.largest.row(k).head(columns_).array() = a.max(b).max(c.max(d));
+      scratch.largest.segment(k * padded_, columns_).transpose() = a.max(b).max(c.max(d));
     }
     // Interpolation rounds: what it may add keeps a proposal in the race, so that ties are met.
-    scratch.least *= 1 - 8 * std::numeric_limits<Scalar>::epsilon();
+    padded *= 1 - 8 * std::numeric_limits<Scalar>::epsilon();
     for (Index x = 0; x < padded_; x += lanes) {
       const auto bar = pload<Lanes>(scratch.least.data() + x);
       auto number = pset1<Lanes>(Scalar(0)), winner = number;
       for (Index k = 0; k < proposals_.rows(); ++k) {
-        const auto in = pcmp_le(bar, ploadu<Lanes>(scratch.largest.row(k).data() + x));
+        const auto in = pcmp_le(bar, pload<Lanes>(scratch.largest.data() + k * padded_ + x));
         number = padd(number, pand(in, pset1<Lanes>(Scalar(1))));
         winner = pmax(winner, pand(in, pset1<Lanes>(static_cast<Scalar>(k))));
       }
@@ -149,7 +151,7 @@ class CellRows {
     bool known = true;  // all candidates have won before
     for (Index k = 0; found < most; ++k) {
       scratch.candidates[found] = k;
-      const bool in = scratch.largest(k, column) >= scratch.least[column];
+      const bool in = scratch.largest[k * padded_ + column] >= scratch.least[column];
       known &= !in || wins[k] != 0;
       found += in ? 1 : 0;
     }
@@ -175,8 +177,6 @@ class CellRows {
   /// The candidates along the upper and the lower row of cells, at the pixels from x on.
   void stretch(Index cell, Index x, Scratch& scratch) const {
     using namespace Eigen::internal;
-    scratch.top.resize(static_cast<Index>(scratch.candidates.size()) * chunk);
-    scratch.bottom.resize(scratch.top.size());
     for (Index i = 0; i < chunk; i += some) {
       const auto left = ploadu<Some>(left_weights_.data() + x + i);
       const auto right = ploadu<Some>(right_weights_.data() + x + i);

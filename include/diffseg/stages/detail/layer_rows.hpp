@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <vector>
 
 #include "diffseg/core/check.hpp"
@@ -13,6 +12,7 @@
 #include "diffseg/kernels/head_sum.hpp"
 #include "diffseg/kernels/softmax_products.hpp"
 #include "diffseg/math/attention.hpp"
+#include "diffseg/stages/detail/sparse_rows.hpp"
 
 namespace diffseg::detail {
 
@@ -41,13 +41,17 @@ class LayerRows {
   /// What one thread needs.
   struct Scratch {
     Buffer<Scalar> row, head;
-    std::optional<SoftmaxProducts<Scalar>> products;
-    Matrix<Scalar> rows;  // [block x keys] made by products
+    SoftmaxProducts<Scalar> products;
+    Buffer<Scalar> rows;  // [block x keys] made by products
   };
 
   /// `index` and `stage` go into messages. The layer must outlive this.
   LayerRows(const Layer& layer, std::size_t index, const char* stage)
-      : layer_(&layer), index_(index), stage_(stage), keys_(layer.keys.cells()) {}
+      : layer_(&layer),
+        index_(index),
+        stage_(stage),
+        keys_(layer.keys.cells()),
+        sparse_(layer, index, stage) {}
 
   /// Queries that are best read together: a packet's worth of products, or enough for a task.
   [[nodiscard]] Index block() const {
@@ -56,13 +60,17 @@ class LayerRows {
 
   [[nodiscard]] Scratch make_scratch() const {
     Scratch scratch;
-    scratch.row.resize(keys_);
-    scratch.head.resize(keys_);
-    if (layer_->kind == LayerKind::queries_keys) {
-      scratch.products.emplace(keys_, layer_->depth);
-      scratch.rows.resize(block(), keys_);
-    }
+    prepare(scratch);
     return scratch;
+  }
+
+  /// Makes a scratch of another layer fit.
+  void prepare(Scratch& scratch) const {
+    make_room(scratch.row, keys_);
+    make_room(scratch.head, keys_);
+    if (layer_->kind != LayerKind::queries_keys) return;
+    scratch.products.resize(keys_, layer_->depth);
+    make_room(scratch.rows, block() * keys_);
   }
 
   /// Calls use(query, row [keys]) for the queries begin .. end - 1, at most block() of them.
@@ -71,7 +79,7 @@ class LayerRows {
     if (layer_->kind == LayerKind::queries_keys) {
       multiply(begin, end, scratch);
       for (Index query = begin; query < end; ++query) {
-        use(query, scratch.rows.row(query - begin).data());
+        use(query, scratch.rows.data() + (query - begin) * keys_);
       }
       return;
     }
@@ -80,8 +88,9 @@ class LayerRows {
     }
   }
 
-  /// One row of probabilities or scores: `row`, filled.
+  /// One row of probabilities, sparse or not, or scores: `row`, filled.
   const Scalar* read_row(Index query, Scalar* row, Scalar* head) const {
+    if (layer_->kind == LayerKind::sparse) return scatter_heads(query, row, head);
     const bool plain = layer_->kind == LayerKind::probabilities && !layer_->partial &&
                        layer_->head_weights.empty();
     if (plain) {
@@ -122,6 +131,26 @@ class LayerRows {
                       layer_->head_step(), count, keys_, out);
     });
     if (!sound) refuse_invalid(*layer_, index_, query, stage_);
+  }
+
+  /// Heads in the order of sum_heads, so that rows that store all their numbers have its bits.
+  const Scalar* scatter_heads(Index query, Scalar* row, Scalar* marks) const {
+    std::fill_n(row, keys_, Scalar(0));
+    Scalar everywhere = 0;  // what all keys get, those that are stored included
+    for (Index i = 0; i < layer_->heads; ++i) {
+      Scalar weight = head_weight(*layer_, i);
+      if (weight == Scalar(0)) continue;
+      sparse_.check(i, query, marks);
+      if (layer_->partial) weight /= checked(query, sparse_.mass(i, query));
+      const Scalar share = sparse_.share_of_rest(i, query);
+      sparse_.add(i, query, weight, share, row);
+      everywhere += weight * share;
+    }
+    if (everywhere > Scalar(0)) {
+      Eigen::Map<Buffer<Scalar>> all(row, keys_);
+      all = (all + everywhere).max(Scalar(0));
+    }
+    return row;
   }
 
   [[nodiscard]] Scalar mass(Index query, const Scalar* row) const {
@@ -173,24 +202,25 @@ class LayerRows {
   void multiply(Index begin, Index end, Scratch& scratch) const {
     const double scale =
         layer_->scale > 0 ? layer_->scale : 1 / std::sqrt(static_cast<double>(layer_->depth));
-    scratch.products->clear();
+    scratch.products.clear();
     visit_elements(*layer_, [&](const auto* data) {
       const auto* keys = static_cast<decltype(data)>(layer_->key_data);
       for (Index head = 0; head < layer_->heads; ++head) {
         const Scalar weight = head_weight(*layer_, head);
         if (weight == Scalar(0)) continue;
-        scratch.products->add(data + head * layer_->head_step() + begin * layer_->query_step(),
-                              layer_->query_step(), end - begin, static_cast<Scalar>(scale),
-                              keys + head * layer_->key_head_step(), layer_->key_step(), weight);
+        scratch.products.add(data + head * layer_->head_step() + begin * layer_->query_step(),
+                             layer_->query_step(), end - begin, static_cast<Scalar>(scale),
+                             keys + head * layer_->key_head_step(), layer_->key_step(), weight);
       }
     });
-    scratch.products->write(end - begin, scratch.rows.data(), keys_);
+    scratch.products.write(end - begin, scratch.rows.data(), keys_);
   }
 
   const Layer* layer_;
   std::size_t index_;
   const char* stage_;
   Index keys_;
+  SparseRows<Scalar> sparse_;
 };
 
 }  // namespace diffseg::detail

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <utility>
 #include <vector>
 
@@ -46,14 +45,18 @@ inline double side_weight(const Layer& layer) {
 }
 
 /// The weighted sums of layers, each on its own grids, and the maps that they make. Layers on the
-/// working grid are added up in the maps' own storage.
+/// working grid are added up in the maps' own storage. Used again, it keeps its other storage.
 template <class Scalar>
 class LayerSums {
  public:
-  /// Reuses the storage of `maps` if no one else holds it.
-  explicit LayerSums(GridSize grid, Maps<Scalar> maps = {},
-                     Resampling along_queries = Resampling::repeat)
-      : grid_(grid), maps_(std::move(maps)), along_queries_(along_queries) {}
+  /// Forgets what was added. Reuses the storage of `maps` if no one else holds it.
+  void start(GridSize grid, Maps<Scalar> maps = {}, Resampling along_queries = Resampling::repeat) {
+    grid_ = grid;
+    maps_ = std::move(maps);
+    along_queries_ = along_queries;
+    groups_.clear();
+    used_ = 0;
+  }
 
   /// Adds a layer that check_layer has passed; `index` and `stage` go into messages.
   void add(const Layer& layer, std::size_t index, double weight, const char* stage) {
@@ -66,37 +69,45 @@ class LayerSums {
     const Index count = layer.queries.cells();
     const Index together = rows.block();
     const auto needed = group.needed_pieces(together);
-    parallel_for((count + together - 1) / together, [&] { return rows.make_scratch(); },
-                 [&](Index piece, auto& scratch) {
-                   if (needed[static_cast<std::size_t>(piece)] == 0) return;
-                   const Index end = std::min(count, (piece + 1) * together);
-                   rows.read(piece * together, end, scratch, [&](Index query, const Scalar* row) {
-                     group.add_row(rows, query, row, static_cast<Scalar>(weight), first,
-                                   group.sums + query * layer.keys.cells());
-                   });
-                 });
+    const auto add_piece = [&](Index piece, auto& scratch) {
+      if (needed[static_cast<std::size_t>(piece)] == 0) return;
+      const Index end = std::min(count, (piece + 1) * together);
+      rows.read(piece * together, end, scratch, [&](Index query, const Scalar* row) {
+        group.add_row(rows, query, row, static_cast<Scalar>(weight), first,
+                      group.sums + query * layer.keys.cells());
+      });
+    };
+    parallel_for((count + together - 1) / together, reading_,
+                 [&](auto& scratch) { rows.prepare(scratch); }, add_piece);
   }
 
   /// factor * the sum of what was added, at least `floor`; nothing is left to add to.
   Maps<Scalar> finish(double factor, double floor) {
-    prepare_groups(groups_, grid_);
-    build_maps(groups_, grid_, factor, floor, maps_.reset(grid_));
-    groups_.clear();
-    kept_.clear();
-    return std::move(maps_);
+    build_maps(groups_, grid_, factor, floor, maps_.reset(grid_), building_);
+    Maps<Scalar> maps = std::move(maps_);
+    start(grid_);
+    return maps;
   }
 
  private:
   Scalar* storage(const Layer& layer) {
     if (layer.queries == grid_ && layer.keys == grid_) return maps_.reset(grid_).data();
-    return kept_.emplace_back(layer.queries.cells(), layer.keys.cells()).data();
+    if (used_ == kept_.size()) kept_.emplace_back();
+    auto& sums = kept_[used_++];
+    const Index rows = layer.queries.cells();
+    const Index cols = layer.keys.cells();
+    if (sums.rows() != rows || sums.cols() != cols) sums = Matrix<Scalar>(rows, cols);
+    return sums.data();
   }
 
   GridSize grid_;
   Maps<Scalar> maps_;
-  Resampling along_queries_;
+  Resampling along_queries_ = Resampling::repeat;
   std::vector<LayerGroup<Scalar>> groups_;
-  std::deque<Matrix<Scalar>> kept_;  // sums on other grids
+  std::vector<Matrix<Scalar>> kept_;  // sums on other grids, the first `used_` of this image
+  std::size_t used_ = 0;
+  std::vector<typename LayerRows<Scalar>::Scratch> reading_;
+  MapScratch<Scalar> building_;
 };
 
 }  // namespace diffseg::detail

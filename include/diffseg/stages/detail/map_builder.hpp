@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <numeric>
 #include <vector>
 
 #include "diffseg/core/check.hpp"
@@ -13,6 +12,7 @@
 #include "diffseg/core/types.hpp"
 #include "diffseg/math/resample.hpp"
 #include "diffseg/stages/detail/layer_rows.hpp"
+#include "diffseg/stages/detail/query_plan.hpp"
 
 namespace diffseg::detail {
 
@@ -30,7 +30,6 @@ struct LayerGroup {
   Scalar* sums = nullptr;                              // [queries x keys] or what was added before
   std::shared_ptr<const Resampler<Scalar>> to_grid;    // keys -> working grid
   std::shared_ptr<const Resampler<Scalar>> from_grid;  // which queries feed a working query
-  std::vector<Index> sources;                          // [T] equal where the same row serves
 
   /// `along_queries` is Resampling::repeat or, to leave queries unread, Resampling::sample.
   LayerGroup(GridSize query_grid, GridSize key_grid, GridSize grid, Resampling along_queries)
@@ -59,16 +58,6 @@ struct LayerGroup {
       add_row(members[i].rows, query, row, members[i].weight, i == 0, scratch.sum.data());
     }
     return scratch.sum.data();
-  }
-
-  /// Fills `sources`, the first source query of each working query.
-  void find_sources(GridSize grid) {
-    for (Index y = 0; y < grid.height; ++y) {
-      for (Index x = 0; x < grid.width; ++x) {
-        sources.push_back(from_grid->vertical().first(y) * queries.width +
-                          from_grid->horizontal().first(x));
-      }
-    }
   }
 
   /// [ceil(queries / together)] whether any of `together` queries after each other feeds the grid.
@@ -126,65 +115,60 @@ LayerGroup<Scalar>& find_group(std::vector<LayerGroup<Scalar>>& groups, const La
 
 /// Coarse queries first, so that what many working queries share is computed first and once.
 template <class Scalar>
-void prepare_groups(std::vector<LayerGroup<Scalar>>& groups, GridSize grid) {
-  for (auto& group : groups) group.find_sources(grid);
+void sort_groups(std::vector<LayerGroup<Scalar>>& groups) {
   std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
     return a.queries.cells() < b.queries.cells();
   });
-}
-
-/// Working queries so that those with the same coarse sources follow each other: a radix sort with
-/// the coarsest group as the highest digit.
-template <class Scalar>
-std::vector<Index> shared_order(const std::vector<LayerGroup<Scalar>>& groups, Index tokens) {
-  std::vector<Index> order(static_cast<std::size_t>(tokens));
-  std::iota(order.begin(), order.end(), Index{0});
-  std::vector<Index> sorted(order.size());
-  for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
-    const auto digit = [&](Index token) {
-      return static_cast<std::size_t>(group->sources[static_cast<std::size_t>(token)]);
-    };
-    std::vector<std::size_t> starts(static_cast<std::size_t>(group->queries.cells()) + 1, 0);
-    for (const Index token : order) ++starts[digit(token) + 1];
-    std::partial_sum(starts.begin(), starts.end(), starts.begin());
-    for (const Index token : order) sorted[starts[digit(token)]++] = token;
-    order.swap(sorted);
-  }
-  return order;
 }
 
 /// Sums the groups for one working query after the other, keeping what the next one shares.
 template <class Scalar>
 class MapBuilder {
  public:
-  MapBuilder(const std::vector<LayerGroup<Scalar>>& groups, GridSize grid)
-      : groups_(groups), grid_(grid), sources_(groups.size(), unknown), partial_(groups.size()) {
-    Index keys = 0;
-    Index resampling = 0;
-    for (const auto& group : groups) {
-      keys = std::max(keys, group.keys.cells());
-      resampling = std::max(resampling, group.to_grid->scratch_size());
+  /// What one thread needs.
+  struct Scratch {
+    std::vector<Index> sources;           // [groups] of the sums in `partial`
+    std::vector<Buffer<Scalar>> partial;  // [groups] sums of the groups up to this one
+    typename LayerGroup<Scalar>::Scratch group;
+    Buffer<Scalar> resampling;
+  };
+
+  /// All must outlive this.
+  MapBuilder(const std::vector<LayerGroup<Scalar>>& groups, GridSize grid, const QueryPlan& plan)
+      : groups_(groups), grid_(grid), plan_(plan) {}
+
+  /// Makes a scratch of other groups fit; it knows no sum then.
+  void prepare(Scratch& scratch) const {
+    scratch.sources.assign(groups_.size(), unknown);
+    if (scratch.partial.size() < groups_.size()) scratch.partial.resize(groups_.size());
+    for (auto& partial : scratch.partial) make_room(partial, grid_.cells());
+    for (const auto& group : groups_) {
+      auto& buffers = scratch.group;
+      for (auto* buffer : {&buffers.sum, &buffers.row, &buffers.head, &buffers.mean}) {
+        make_room(*buffer, group.keys.cells());
+      }
+      make_room(scratch.resampling, group.to_grid->scratch_size());
     }
-    for (auto& partial : partial_) partial.resize(grid.cells());
-    for (auto* buffer : {&scratch_.sum, &scratch_.row, &scratch_.head, &scratch_.mean}) {
-      buffer->resize(keys);
-    }
-    resampling_.resize(resampling);
   }
 
   /// out [T] = the sum of all groups for working query `token`; may be the last group's own row.
-  void build(Index token, Scalar* out) {
+  void build(Index token, Scalar* out, Scratch& scratch) const {
+    auto& sources = scratch.sources;
+    auto& partial = scratch.partial;
     std::size_t next = 0;
-    while (next < groups_.size() && is_current(next, token)) ++next;
+    while (next < groups_.size() && sources[next] != unshared &&
+           sources[next] == source(next, token)) {
+      ++next;
+    }
     for (; next < groups_.size(); ++next) {
-      sources_[next] = source(next, token);
+      sources[next] = source(next, token);
       // The last sum goes straight to its place unless the next query may want it too.
-      const bool last = next + 1 == groups_.size() && sources_[next] == unshared;
-      add(groups_[next], token, next == 0 ? nullptr : partial_[next - 1].data(),
-          last ? out : partial_[next].data());
+      const bool last = next + 1 == groups_.size() && sources[next] == unshared;
+      add(groups_[next], token, next == 0 ? nullptr : partial[next - 1].data(),
+          last ? out : partial[next].data(), scratch);
       if (last) return;
     }
-    std::copy_n(partial_.back().data(), grid_.cells(), out);
+    std::copy_n(partial[groups_.size() - 1].data(), grid_.cells(), out);
   }
 
  private:
@@ -197,18 +181,15 @@ class MapBuilder {
     const bool shared = group.queries.cells() < grid_.cells() &&
                         group.from_grid->vertical().taps() == 1 &&
                         group.from_grid->horizontal().taps() == 1;
-    return shared ? group.sources[static_cast<std::size_t>(token)] : unshared;
-  }
-
-  [[nodiscard]] bool is_current(std::size_t index, Index token) const {
-    return sources_[index] != unshared && sources_[index] == source(index, token);
+    return shared ? plan_.sources[index][static_cast<std::size_t>(token)] : unshared;
   }
 
   /// out [T] = base [T] (or nothing) + one group.
-  void add(const LayerGroup<Scalar>& group, Index token, const Scalar* base, Scalar* out) {
-    const Scalar* row = group.working_row(grid_, token, scratch_);
+  void add(const LayerGroup<Scalar>& group, Index token, const Scalar* base, Scalar* out,
+           Scratch& scratch) const {
+    const Scalar* row = group.working_row(grid_, token, scratch.group);
     if (group.keys != grid_) {
-      group.to_grid->apply(row, base, out, resampling_.data());
+      group.to_grid->apply(row, base, out, scratch.resampling.data());
     } else if (base != nullptr) {
       using Row = Eigen::Map<const Buffer<Scalar>>;
       Eigen::Map<Buffer<Scalar>>(out, grid_.cells()) =
@@ -220,32 +201,39 @@ class MapBuilder {
 
   const std::vector<LayerGroup<Scalar>>& groups_;
   GridSize grid_;
-  std::vector<Index> sources_;
-  std::vector<Buffer<Scalar>> partial_;  // [groups] sums of the groups up to this one
-  typename LayerGroup<Scalar>::Scratch scratch_;
-  Buffer<Scalar> resampling_;
+  const QueryPlan& plan_;
 };
+
+/// What build_maps works with: a scratch for each thread.
+template <class Scalar>
+using MapScratch = std::vector<typename MapBuilder<Scalar>::Scratch>;
 
 /// rows [T x T] = factor * the sum of all groups, at least `floor`. `rows` may hold the last
 /// group's sums: a row is read before it is written, and by its own query alone.
 template <class Scalar>
-void build_maps(const std::vector<LayerGroup<Scalar>>& groups, GridSize grid, double factor,
-                double floor, Matrix<Scalar>& rows) {
-  const auto order = shared_order(groups, grid.cells());
+void build_maps(std::vector<LayerGroup<Scalar>>& groups, GridSize grid, double factor, double floor,
+                Matrix<Scalar>& rows, MapScratch<Scalar>& kept) {
+  sort_groups(groups);
+  std::vector<GridSize> queries;
+  queries.reserve(groups.size());
+  for (const auto& group : groups) queries.push_back(group.queries);
+  const auto plan = cached_query_plan(grid, queries);
+  const MapBuilder<Scalar> builder(groups, grid, *plan);
   const Index tokens = grid.cells();
   constexpr Index piece = 64;
-  parallel_for((tokens + piece - 1) / piece, [&] { return MapBuilder<Scalar>(groups, grid); },
-               [&](Index index, MapBuilder<Scalar>& builder) {
-                 for (Index i = index * piece; i < std::min((index + 1) * piece, tokens); ++i) {
-                   const Index token = order[static_cast<std::size_t>(i)];
-                   Scalar* row = rows.data() + token * tokens;
-                   builder.build(token, row);
-                   Eigen::Map<Buffer<Scalar>> map(row, tokens);
-                   map = (map * static_cast<Scalar>(factor)).max(static_cast<Scalar>(floor));
-                   // A floor that adds visible mass would break "sum 1".
-                   if (floor * static_cast<double>(tokens) > 1e-7) map /= map.sum();
-                 }
-               });
+  const auto build = [&](Index index, typename MapBuilder<Scalar>::Scratch& scratch) {
+    for (Index i = index * piece; i < std::min((index + 1) * piece, tokens); ++i) {
+      const Index token = plan->order[static_cast<std::size_t>(i)];
+      Scalar* row = rows.data() + token * tokens;
+      builder.build(token, row, scratch);
+      Eigen::Map<Buffer<Scalar>> map(row, tokens);
+      map = (map * static_cast<Scalar>(factor)).max(static_cast<Scalar>(floor));
+      // A floor that adds visible mass would break "sum 1".
+      if (floor * static_cast<double>(tokens) > 1e-7) map /= map.sum();
+    }
+  };
+  parallel_for((tokens + piece - 1) / piece, kept, [&](auto& scratch) { builder.prepare(scratch); },
+               build);
 }
 
 }  // namespace diffseg::detail

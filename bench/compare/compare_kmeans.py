@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """KMeans and PCA beside scikit-learn and OpenCV, on the same arrays, in turns.
 
-compare.py PEER CASES [PHOTOS]
-  PEER    the program compare_peer
+compare_kmeans.py PEER CASES [PHOTOS]
+  PEER    the program kmeans_peer
   CASES   a folder of golden cases: speed, inertia, agreement
   PHOTOS  a folder of photos: inertia and agreement only
 
@@ -14,28 +14,15 @@ temporary files of the system, or in DIFFSEG_COMPARE_VENV, and keeps it. Options
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
-import time
-import venv
+
+sys.dont_write_bytecode = True  # nothing appears in the source tree
+from harness import (Peer, enter_environment, in_turns, median,  # noqa: E402
+                     prepare, ratio, read_photo, set_threads, timed)
 
 PACKAGES = ["numpy", "scikit-learn", "opencv-python-headless"]
-COMPONENTS = 32  # of the PCA; those of compare_peer
-
-
-def enter_environment():
-    """Runs this script again inside its virtual environment."""
-    default = pathlib.Path(tempfile.gettempdir()) / "diffseg-compare-venv"
-    folder = pathlib.Path(os.environ.get("DIFFSEG_COMPARE_VENV", default)).resolve()
-    python = folder / "bin" / "python"
-    done = folder / "complete"
-    if not done.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
-        done.touch()
-    if pathlib.Path(sys.prefix).resolve() != folder:
-        os.execv(python, [str(python), *sys.argv])
+COMPONENTS = 32  # of the PCA; those of kmeans_peer
 
 
 def arguments():
@@ -47,42 +34,22 @@ def arguments():
     parser.add_argument("--photos", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(options.threads)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    set_threads(options.threads)
     return options
 
 
-class Peer:
-    """Our program, waiting for commands on one pair of arrays."""
+class KMeansPeer(Peer):
+    """Our program on one pair of arrays."""
 
     def __init__(self, program, grid, rows, centres, labels):
+        super().__init__(program, "serve", rows, centres, labels, first=grid)
         self.labels = labels
-        self.process = subprocess.Popen([program, "serve", rows, centres, labels], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.process.stdin.write(grid)
 
     def __call__(self, command):
+        """-> milliseconds, and the labels or what the PCA explains."""
         import numpy as np
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        milliseconds, figure = map(float, self.process.stdout.readline().split())
+        milliseconds, figure = super().__call__(command)
         return milliseconds, (figure if command == "pca" else np.load(self.labels))
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def prepare(*command):
-    """Writes the arrays; returns the line with the grid."""
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
-
-
-def timed(call):
-    begin = time.perf_counter()
-    result = call()
-    return 1000 * (time.perf_counter() - begin), result
 
 
 def scikit(rows, centres):
@@ -128,27 +95,8 @@ def inertia(rows, labels):
                for k in np.unique(labels))
 
 
-def median(values):
-    return sorted(values)[len(values) // 2]
-
-
-def in_turns(calls, rounds):
-    """[rounds] milliseconds of each call, and its last result; a first round is not counted."""
-    times = {name: [] for name in calls}
-    results = {}
-    for turn in range(rounds + 1):
-        for name, call in calls.items():
-            milliseconds, results[name] = call()
-            if turn > 0:
-                times[name].append(milliseconds)
-    return times, results
-
-
 def ratios(above, below):
-    """The median of the ratios of all rounds, and their quartiles."""
-    values = sorted(a / b for a, b in zip(above, below))
-    return (f"{median(values):8.2f}  {values[len(values) // 4]:6.2f}.."
-            f"{values[-1 - len(values) // 4]:.2f}")
+    return "{:8.2f}  {:6.2f}..{:.2f}".format(*ratio(above, below))
 
 
 def print_kmeans(rows, times, results):
@@ -177,7 +125,7 @@ def compare_case(program, folder, work, options):
     rows_file, centres_file = work / "rows.npy", work / "centres.npy"
     grid = prepare(program, "case", folder, rows_file, centres_file)
     rows, centres = np.load(rows_file), np.load(centres_file)
-    peer = Peer(program, grid, rows_file, centres_file, work / "labels.npy")
+    peer = KMeansPeer(program, grid, rows_file, centres_file, work / "labels.npy")
     power = least_power(rows, peer("pca")[1])
     calls = scikit(rows, centres)
     calls["OpenCV kmeans"] = opencv(rows, centres, options.threads)
@@ -187,27 +135,26 @@ def compare_case(program, folder, work, options):
                f"the same, power {power}": scikit_pca(rows, power),
                "ours: pca": lambda: peer("pca")}
     print(f"\n{folder.name}: rows {rows.shape[0]} x {rows.shape[1]}, {len(centres)} centres")
-    ratio = print_kmeans(rows, *in_turns(calls, options.rounds))
+    reached = print_kmeans(rows, *in_turns(calls, options.rounds))
     print_pca(*in_turns(solvers, options.rounds))
     sys.stdout.flush()
     peer.close()
-    if abs(ratio - 1) <= 0.01:
+    if abs(reached - 1) <= 0.01:
         return True
-    print(f"WRONG: lloyd's inertia is {ratio:.4f} of that of KMeans")
+    print(f"WRONG: lloyd's inertia is {reached:.4f} of that of KMeans")
     return False
 
 
 def compare_photo(program, file, work):
     """{name: (inertia over that of lloyd, ARI with it)} of one photo, and its number of centres."""
-    import cv2
     import numpy as np
     from sklearn.metrics import adjusted_rand_score
     photo, rows_file, centres_file = (work / name for name in
                                       ("photo.npy", "rows.npy", "centres.npy"))
-    np.save(photo, cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB))
+    np.save(photo, read_photo(file))
     grid = prepare(program, "photo", photo, rows_file, centres_file)
     rows, centres = np.load(rows_file), np.load(centres_file)
-    peer = Peer(program, grid, rows_file, centres_file, work / "labels.npy")
+    peer = KMeansPeer(program, grid, rows_file, centres_file, work / "labels.npy")
     lloyd = peer("lloyd")[1]
     labels = {"MiniBatchKMeans": scikit(rows, centres)["MiniBatchKMeans"]()[1],
               "ours: projected": peer("projected")[1], "ours: minibatch": peer("minibatch")[1]}
@@ -248,7 +195,7 @@ def print_versions(threads):
 
 def main():
     options = arguments()
-    enter_environment()
+    enter_environment(PACKAGES)
     print_versions(options.threads)
     right = True
     with tempfile.TemporaryDirectory() as work:

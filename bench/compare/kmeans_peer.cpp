@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Our side of compare.py. Arrays come and go as .npy files:
-//   compare_peer case FOLDER ROWS CENTRES    maps and proposals of a golden case; prints the grid
-//   compare_peer photo IMAGE ROWS CENTRES    the same of a photo [height, width, 3], 8 bits
-//   compare_peer serve ROWS CENTRES LABELS   reads the grid, then for each line "lloyd",
-//                                            "projected", "minibatch" or "pca" runs it, writes the
-//                                            labels, and prints milliseconds and what it reached
+// Our side of compare_kmeans.py. Arrays come and go as .npy files:
+//   kmeans_peer case FOLDER ROWS CENTRES   maps and proposals of a golden case; prints the grid
+//   kmeans_peer photo IMAGE ROWS CENTRES   the same of a photo [height, width, 3], 8 bits
+//   kmeans_peer serve ROWS CENTRES LABELS  reads the grid, then for each line "lloyd",
+//                                          "projected", "minibatch" or "pca" runs it, writes the
+//                                          labels, and prints milliseconds and what it reached
 #include <chrono>
 #include <diffseg/diffseg.hpp>
 #include <diffseg/io/npy.hpp>
@@ -104,7 +104,7 @@ void serve(const std::string& rows, const std::string& centres, const std::strin
 int main(int argc, char** argv) try {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.size() != 4) {
-    std::cerr << "usage: compare_peer case|photo|serve INPUT ROWS|CENTRES OUTPUT, see the source\n";
+    std::cerr << "usage: kmeans_peer case|photo|serve INPUT ROWS|CENTRES OUTPUT, see the source\n";
     return 2;
   }
   const auto& [mode, input] = std::pair(arguments[0], arguments[1]);
@@ -113,6 +113,6 @@ int main(int argc, char** argv) try {
   if (mode == "serve") serve(input, arguments[2], arguments[3]);
   return 0;
 } catch (const std::exception& error) {
-  std::cerr << "compare_peer: " << error.what() << '\n';
+  std::cerr << "kmeans_peer: " << error.what() << '\n';
   return 1;
 }

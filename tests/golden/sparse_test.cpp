@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Golden cases of which the largest numbers of each row are kept.
+#include <algorithm>
+#include <diffseg/evaluate.hpp>
+#include <diffseg/math/top_k.hpp>
+#include <diffseg/segment.hpp>
+#include <iostream>
+#include <numeric>
+
+#include "support/catch.hpp"
+#include "support/golden.hpp"
+
+using diffseg::Index;
+using diffseg::Labels;
+using diffseg::Layer;
+using diffseg::Layers;
+using golden::Case;
+
+namespace {
+
+Labels labels_of(const Case& test, const Layers& layers, double floor = 1e-30) {
+  diffseg::SegmentOptions options;
+  options.aggregate.weights = test.weights;
+  options.aggregate.floor = floor;
+  const double sum = std::accumulate(test.weights.begin(), test.weights.end(), 0.0);
+  for (double& weight : options.aggregate.weights) weight /= sum;
+  options.compare.anchors = {test.points, test.points};
+  options.compare.placement = diffseg::AnchorPlacement::published;
+  options.merge.thresholds = test.thresholds;
+  return diffseg::segment(layers, options);
+}
+
+/// The k largest numbers of each row, all where there are fewer.
+Layers largest(const Layers& layers, Index k, bool spread) {
+  Layers result;
+  for (const Layer& layer : layers) {
+    result.push_back(top_k(layer, std::min(k, layer.keys.cells())));
+    result.back().spread_rest = spread;
+  }
+  return result;
+}
+
+/// Adjusted Rand index, 1 for the same partition.
+double rand_index(const Labels& a, const Labels& b) {
+  return diffseg::score(diffseg::contingency(a, b)).adjusted_rand_index;
+}
+
+double agreement(const Labels& a, const Labels& b) {
+  Index equal = 0;
+  for (std::size_t i = 0; i < a.values.size(); ++i) equal += a.values[i] == b.values[i] ? 1 : 0;
+  return static_cast<double>(equal) / static_cast<double>(a.values.size());
+}
+
+}  // namespace
+
+TEST_CASE("golden: a share of the largest numbers comes near the labels of all", "[law][golden]") {
+  for (const Case& test : golden::load_all(DIFFSEG_GOLDEN_DIR)) {
+    const Layers attention = golden::layers<float>(test);
+    const Labels exact = labels_of(test, attention);
+    // All of them: the same bits, so the same labels.
+    CHECK(labels_of(test, largest(attention, test.grid().cells(), true)).values == exact.values);
+    for (const Index k : {64, 256, 1024}) {
+      const Labels zeros = labels_of(test, largest(attention, k, false), 1e-9);
+      const Labels spread = labels_of(test, largest(attention, k, true));
+      std::cout << test.name << ", " << k << " numbers a row: adjusted Rand index with zeros "
+                << rand_index(zeros, exact) << " (" << 100 * agreement(zeros, exact)
+                << " % equal), with the rest spread " << rand_index(spread, exact) << " ("
+                << 100 * agreement(spread, exact) << " % equal)\n";
+      if (k == 64) CHECK(rand_index(spread, exact) >= 0.6);
+      if (k == 256) CHECK(rand_index(spread, exact) >= 0.8);
+      if (k == 1024) CHECK(rand_index(spread, exact) >= 0.9);
+    }
+  }
+}
