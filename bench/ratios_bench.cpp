@@ -13,6 +13,7 @@
 #include "support/checks.hpp"
 #include "support/clock.hpp"
 #include "support/memory.hpp"
+#include "support/scaled.hpp"
 
 namespace {
 
@@ -196,6 +197,26 @@ void input_ratios(int rounds) {
   std::filesystem::remove_all(folder);
 }
 
+/// One layer of one head of f32: four times the tokens, sixteen times the bytes and the pairs.
+void scaling_ratios(int rounds) {
+  const diffseg::SegmentOptions options = {.merge = {{1.3, 1.3, 1.3}}};
+  const bench::Layers small = bench::scaled_attention({64, 1, 1});
+  const bench::Layers& large = bench::scaled_attention({128, 1, 1});
+  const double peak = bench::peak_bytes([&] { (void)diffseg::segment(large, options); });
+  const double maps = 4.0 * 16384 * 16384;
+  char megabytes[64];
+  std::snprintf(megabytes, sizeof(megabytes), "%.0f / %.0f MB", peak / 1e6, maps / 1e6);
+  if (peak > 0) {
+    print("peak memory beyond the input / Maps, 16384 tokens", megabytes, 0, peak / maps, 0,
+          {false, 1.15});
+  }
+  diffseg::Segmentation<float> out, large_out;
+  compare(
+      "segment, 16384 / 4096 tokens", std::min(rounds, 7),
+      [&] { diffseg::segment(large, options, large_out); },
+      [&] { diffseg::segment(small, options, out); }, {false, 18});
+}
+
 void memory_ratio() {
   const auto& layers = bench::coffee();
   const double peak = bench::peak_bytes([&] { (void)diffseg::segment(layers); });
@@ -232,5 +253,6 @@ int main(int argc, char** argv) {
   products_ratio(rounds);
   input_ratios(rounds);
   memory_ratio();
+  scaling_ratios(rounds);
   return EXIT_SUCCESS;
 }

@@ -28,6 +28,21 @@ void aggregate_f16(benchmark::State& state) {
   aggregate(state, layers, complaint);
 }
 
+/// The layers one by one; the same bits as all at once. Bytes are those of the layers.
+void aggregator_coffee(benchmark::State& state) {
+  const auto& layers = bench::coffee();
+  diffseg::Aggregator<float> aggregator({64, 64});
+  diffseg::Maps<float> maps;
+  const auto aggregate = [&] {
+    for (const auto& layer : layers) aggregator.add(layer);
+    maps = aggregator.finish();
+  };
+  aggregate();
+  const bool equal = maps.rows() == bench::coffee_maps().rows();
+  bench::run(state, equal ? "" : "maps differ from those of Aggregate", bench::bytes(layers), 0,
+             aggregate);
+}
+
 void read_all(benchmark::State& state) {
   const auto& layers = bench::coffee();
   bench::run(state, "", bench::bytes(layers), 0,
@@ -37,5 +52,6 @@ void read_all(benchmark::State& state) {
 BENCHMARK(read_all)->Apply(bench::threads);
 BENCHMARK(aggregate_f32)->Apply(bench::threads);
 BENCHMARK(aggregate_f16)->Apply(bench::threads);
+BENCHMARK(aggregator_coffee)->Apply(bench::threads);
 
 }  // namespace

@@ -3,28 +3,16 @@
 #pragma once
 
 #include <cmath>
-#include <cstdlib>
 #include <diffseg/core/parallel.hpp>
 #include <diffseg/core/types.hpp>
-#include <diffseg/io/npy.hpp>
 #include <diffseg/stages/affinity.hpp>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "coffee_array.hpp"
+
 namespace bench {
-
-using diffseg::GridSize;
-using diffseg::Index;
-using diffseg::Layer;
-using diffseg::Layers;
-using diffseg::Matrix;
-
-/// The array NAME.npy of the golden case `coffee`.
-inline diffseg::Tensor coffee_array(const std::string& name) {
-  return diffseg::read_npy(std::filesystem::path(DIFFSEG_GOLDEN_DIR) / "coffee" / (name + ".npy"));
-}
 
 /// [heads, side^2, side^2]: head h = softmax over keys of q k^T of the case's head h modulo its
 /// number of heads. The mean over heads is that of the case, so its expected results hold.

@@ -1,34 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What all benchmarks of this folder have in common.
+// What the benchmarks of stages have in common.
 #pragma once
 
-#include <benchmark/benchmark.h>
-
-#include <diffseg/core/parallel.hpp>
-#include <string>
-
 #include "checks.hpp"
-
-namespace bench {
-
-/// One and two threads, wall time.
-inline void threads(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
-}
-
-/// Times body() under the benchmark's number of threads, unless `complaint` says that its result
-/// is wrong. bytes and pairs: what one call goes through, 0 when that says nothing.
-template <class Body>
-void run(benchmark::State& state, const std::string& complaint, Index bytes, Index pairs,
-         const Body& body) {
-  if (!complaint.empty()) return state.SkipWithError(complaint.c_str());
-  const diffseg::ThreadLimit limit(static_cast<int>(state.range(0)));
-  for ([[maybe_unused]] auto _ : state) body();
-  if (bytes > 0) state.SetBytesProcessed(state.iterations() * bytes);
-  if (pairs > 0) {
-    state.counters["pairs"] = benchmark::Counter(static_cast<double>(pairs),
-                                                 benchmark::Counter::kIsIterationInvariantRate);
-  }
-}
-
-}  // namespace bench
+#include "run.hpp"
