@@ -99,6 +99,12 @@ TEST_CASE("segment refuses what its budget does not hold and says what fits",
   options.aggregate.grid = {height + 1, (height + 1) * 48 / 64};
   REQUIRE(segment_memory(layers, options).total() > 30e6);
 
+  // Beside a chosen grid nothing shrinks.
+  SegmentOptions balanced = SegmentOptions::balanced();
+  balanced.memory_budget = 3'000'000;
+  REQUIRE_THAT(complaint([&] { (void)segment(layers, balanced); }),
+               Contains("maps of 32 x 24 cells") && Contains("}, shrink = 1 would fit"));
+
   options.aggregate.grid = {};
   options.memory_budget = 100'000;
   REQUIRE_THAT(complaint([&] { (void)segment(layers, options); }),

@@ -66,7 +66,8 @@ template <class Scalar>
 std::string fitting_grid(const Layers& layers, SegmentOptions options) {
   const GridSize full = options.aggregate.working_grid(layers);
   const GridSize least = options.compare.fit ? GridSize{1, 1} : options.compare.anchors;
-  options.aggregate.shrink = 1;  // the grid says it all
+  const char* const unshrunk = options.aggregate.shrink > 1 ? ", shrink = 1" : "";
+  options.aggregate.shrink = 1;
   for (Index height = full.height - 1; height >= std::max<Index>(1, least.height); --height) {
     const Index width = std::max<Index>(1, full.width * height / full.height);
     if (width < least.width) break;
@@ -75,7 +76,7 @@ std::string fitting_grid(const Layers& layers, SegmentOptions options) {
         static_cast<double>(options.memory_budget)) {
       continue;
     }
-    return message("Aggregate::grid = {", height, ", ", width, "} would fit");
+    return message("Aggregate::grid = {", height, ", ", width, "}", unshrunk, " would fit");
   }
   return message("no grid fits that holds ", least.height, " x ", least.width, " anchors");
 }

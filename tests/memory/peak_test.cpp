@@ -179,6 +179,7 @@ TEST_CASE("segment_memory foretells the peak of segment", "[memory][law]") {
     check_estimate<float>("64 x 64", square, {});
   }
   const ThreadLimit limit(2);
+  check_estimate<float>("64 x 64, balanced", square, SegmentOptions::balanced());
   check_estimate<float>("64 x 64, one threshold", square, {.merge = {.thresholds = {0.5}}});
   check_estimate<float>("64 x 64, 8 x 8 anchors", square, {.compare = {.anchors = {8, 8}}});
   check_estimate<float>("64 x 64 to 48 x 60", square, {.aggregate = {.grid = {48, 60}}});
