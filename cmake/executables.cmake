@@ -10,7 +10,7 @@ target_link_libraries(diffseg_executable INTERFACE
   diffseg::diffseg $<$<BOOL:${DIFFSEG_NATIVE}>:diffseg::native>)
 target_compile_options(diffseg_executable INTERFACE
   $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall -Wextra -Wpedantic -Wconversion -Wshadow>
-  $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU,Clang,AppleClang>>:-O3>)
+  $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU,Clang,AppleClang>>:-O$<IF:$<BOOL:$<TARGET_PROPERTY:DIFFSEG_QUICK_TO_BUILD>>,1,3>>)
 if(DIFFSEG_NATIVE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 raises these falsely in its own AVX-512 headers and std::string (GCC bugs 105593 and
   # 105651); builds without -march=native still look.
