@@ -22,6 +22,7 @@
 #include "diffseg/math/top_k.hpp"
 #include "diffseg/models.hpp"
 #include "diffseg/segment.hpp"
+#include "diffseg/segment_memory.hpp"
 #include "diffseg/stages/affinity.hpp"
 #include "diffseg/stages/aggregate.hpp"
 #include "diffseg/stages/aggregate_cross.hpp"

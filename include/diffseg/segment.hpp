@@ -2,8 +2,14 @@
 // The whole of DiffSeg in one call.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "diffseg/core/check.hpp"
 #include "diffseg/core/types.hpp"
 #include "diffseg/core/workspace.hpp"
+#include "diffseg/segment_memory.hpp"
 #include "diffseg/stages/aggregate.hpp"
 #include "diffseg/stages/assign.hpp"
 #include "diffseg/stages/compare.hpp"
@@ -17,6 +23,9 @@ struct SegmentOptions {
   Compare compare = {};  ///< its ceiling is taken from the first threshold
   Merge merge = {};
   Assign assign = {};
+  /// Bytes beyond the layers: what segment_memory() expects to need more is refused before it is
+  /// allocated; 0: any.
+  Index memory_budget = 0;
 
   // The presets below change neither thresholds nor size. What they cost is measured by
   // `cmake --build build/bench --target study`: time relative to exact(), adjusted Rand index with
@@ -43,6 +52,59 @@ struct SegmentOptions {
   }
 };
 
+/// What segment() needs at its peak beyond the layers, for as many threads as there would be now:
+/// an upper bound but for the matches. How many pairs of anchors and maps match is known only
+/// afterwards, so a `match_share` of them is counted: of the golden cases 3 to 11 % match, 1 bounds
+/// every case, and each tenth takes 5 bytes of every pair (7 in double). Up to 1.3 times what is
+/// measured for maps of 64 x 64. Throws std::invalid_argument for layers and a grid that Aggregate
+/// refuses, and for shares outside [0, 1].
+template <class Scalar = float>
+[[nodiscard]] SegmentMemory segment_memory(const Layers& layers, const SegmentOptions& options = {},
+                                           double match_share = 0.15) {
+  require(match_share >= 0 && match_share <= 1,
+          "segment_memory: match_share must be in [0, 1], got ", match_share);
+  return stage_memory<Scalar>(layers, options.aggregate.working_grid(layers), options.aggregate,
+                              options.compare, options.merge, options.assign, match_share);
+}
+
+namespace detail {
+
+/// What to do about too little memory: the largest grid of the same shape that fits.
+template <class Scalar>
+std::string fitting_grid(const Layers& layers, SegmentOptions options) {
+  const GridSize full = options.aggregate.working_grid(layers);
+  const GridSize least = options.compare.fit ? GridSize{1, 1} : options.compare.anchors;
+  const char* const unshrunk = options.aggregate.shrink > 1 ? ", shrink = 1" : "";
+  options.aggregate.shrink = 1;
+  for (Index height = full.height - 1; height >= std::max<Index>(1, least.height); --height) {
+    const Index width = std::max<Index>(1, full.width * height / full.height);
+    if (width < least.width) break;
+    options.aggregate.grid = {height, width};
+    if (segment_memory<Scalar>(layers, options).total() >
+        static_cast<double>(options.memory_budget)) {
+      continue;
+    }
+    return message("Aggregate::grid = {", height, ", ", width, "}", unshrunk, " would fit");
+  }
+  return message("no grid fits that holds ", least.height, " x ", least.width, " anchors");
+}
+
+/// Refuses to need more than the budget.
+template <class Scalar>
+void check_budget(const Layers& layers, const SegmentOptions& options) {
+  require(options.memory_budget >= 0, "segment: memory_budget must be >= 0, got ",
+          options.memory_budget);
+  if (options.memory_budget == 0) return;
+  const double needed = segment_memory<Scalar>(layers, options).total();
+  if (needed <= static_cast<double>(options.memory_budget)) return;
+  const GridSize grid = options.aggregate.working_grid(layers);
+  require(false, "segment: memory_budget must be at least ", std::llround(needed),
+          " bytes for maps of ", grid.height, " x ", grid.width, " cells, got ",
+          options.memory_budget, "; ", fitting_grid<Scalar>(layers, options));
+}
+
+}  // namespace detail
+
 /// Everything segment() makes on its way. Handed in again, its storage is used again: the next
 /// image of the same sizes makes no large allocation.
 template <class Scalar = float>
@@ -54,10 +116,13 @@ struct Segmentation {
   Workspace workspace = {};  ///< what the stages work with; tells nothing of the image
 };
 
-/// Attention layers -> labels, every intermediate result kept in `out`.
+/// Attention layers -> labels, every intermediate result kept in `out`. Throws
+/// std::invalid_argument for what its stages refuse, and for a memory_budget that does not hold
+/// them.
 template <class Scalar>
 void segment(const Layers& layers, const SegmentOptions& options, Segmentation<Scalar>& out) {
   options.merge.check();
+  detail::check_budget<Scalar>(layers, options);
   // Nobody else sees these similarities: pairs above the first threshold would be of no use.
   Compare compare = options.compare;
   compare.ceiling = options.merge.thresholds.front();

@@ -58,7 +58,7 @@ struct Aggregate {
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
   void operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& workspace) const {
-    const GridSize working = check(layers);
+    const GridSize working = working_grid(layers);
     const auto [raw, factor] = layer_weights(layers);
     const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
     const ProfileScope scope("Aggregate", bytes(layers) + map_bytes);
@@ -90,9 +90,9 @@ struct Aggregate {
     return [stage = *this](const Layers& layers) { return stage.operator()<Scalar>(layers); };
   }
 
- private:
-  /// Refuses what cannot be aggregated; returns the working grid.
-  [[nodiscard]] GridSize check(const Layers& layers) const {
+  /// The grid of the maps that these layers would make. Throws what operator() would throw for the
+  /// layers' fields and the grid, without reading any attention.
+  [[nodiscard]] GridSize working_grid(const Layers& layers) const {
     require(!layers.empty(), "Aggregate: layers must not be empty");
     GridSize working = grid;
     const bool chosen = grid != GridSize{};
@@ -108,6 +108,7 @@ struct Aggregate {
     return working;
   }
 
+ private:
   /// One weight per layer, and what to scale the sum of the layers by.
   [[nodiscard]] std::pair<std::vector<double>, double> layer_weights(const Layers& layers) const {
     std::vector<double> result = weights;

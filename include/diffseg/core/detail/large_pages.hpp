@@ -14,14 +14,13 @@ namespace diffseg::detail {
 /// Asks the system to back `bytes` from `data` on, not yet written, with large pages (Linux,
 /// transparent huge pages): 67 MB of maps then cost 32 page faults instead of 16,384. Only advice:
 /// it changes no number, and where it cannot be followed nothing happens.
-inline void prefer_large_pages([[maybe_unused]] const void* data,
-                               [[maybe_unused]] std::size_t bytes) {
+inline void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #ifdef MADV_HUGEPAGE
-  constexpr std::uintptr_t page = std::uintptr_t{1} << 21U;
-  const auto begin = reinterpret_cast<std::uintptr_t>(data);
-  const std::uintptr_t first = (begin + page - 1) / page * page;
-  const std::uintptr_t last = (begin + bytes) / page * page;
-  if (first < last) (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+  constexpr std::size_t page = std::size_t{1} << 21U;
+  const std::size_t before = (page - reinterpret_cast<std::uintptr_t>(data) % page) % page;
+  if (bytes < before + page) return;
+  auto* const first = static_cast<std::byte*>(data) + before;
+  (void)madvise(first, (bytes - before) / page * page, MADV_HUGEPAGE);
 #endif
 }
 

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// segment_memory() against the bytes that the whole process holds at its peak: a program of its
+// own, as it stands in for malloc. Linux with glibc.
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cmath>
+#include <cstddef>
+#include <diffseg/math/top_k.hpp>
+#include <diffseg/segment.hpp>
+#include <iostream>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/complaint.hpp"
+
+namespace {
+
+std::atomic<std::ptrdiff_t> held{0};
+std::atomic<std::ptrdiff_t> most{0};
+
+void* taken(void* place) {
+  const auto now = held += static_cast<std::ptrdiff_t>(malloc_usable_size(place));
+  auto seen = most.load();
+  while (now > seen && !most.compare_exchange_weak(seen, now)) {
+  }
+  return place;
+}
+
+void given(void* place) {
+  held -= static_cast<std::ptrdiff_t>(malloc_usable_size(place));
+}
+
+}  // namespace
+
+// operator new and delete go through these as well.
+extern "C" {
+
+void* __libc_malloc(std::size_t bytes);
+void* __libc_calloc(std::size_t number, std::size_t bytes);
+void* __libc_realloc(void* old, std::size_t bytes);
+void* __libc_memalign(std::size_t alignment, std::size_t bytes);
+void __libc_free(void* place);
+
+void* malloc(std::size_t bytes) {
+  return taken(__libc_malloc(bytes));
+}
+void* calloc(std::size_t number, std::size_t bytes) {
+  return taken(__libc_calloc(number, bytes));
+}
+void* realloc(void* old, std::size_t bytes) {
+  given(old);
+  return taken(__libc_realloc(old, bytes));
+}
+void* memalign(std::size_t alignment, std::size_t bytes) {
+  return taken(__libc_memalign(alignment, bytes));
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
+  return memalign(alignment, bytes);
+}
+int posix_memalign(void** place, std::size_t alignment, std::size_t bytes) {
+  void* const found = memalign(alignment, bytes);
+  if (found == nullptr) return ENOMEM;
+  *place = found;
+  return 0;
+}
+void free(void* place) {
+  given(place);
+  __libc_free(place);
+}
+
+}  // extern "C"
+
+namespace {
+
+using namespace diffseg;
+
+/// Bytes held at the peak of body() beyond those before it.
+template <class Body>
+double peak_of(const Body& body) {
+  const auto before = held.load();
+  most = before;
+  body();
+  return static_cast<double>(most - before);
+}
+
+/// Attention of one head: a cell looks at its neighbours and prefers its own diagonal band.
+Layer bands(GridSize grid) {
+  std::vector<float> values;
+  values.reserve(static_cast<std::size_t>(grid.cells() * grid.cells()));
+  const auto place = [&](Index cell) {
+    return std::pair{static_cast<double>(cell / grid.width) / static_cast<double>(grid.height),
+                     static_cast<double>(cell % grid.width) / static_cast<double>(grid.width)};
+  };
+  for (Index query = 0; query < grid.cells(); ++query) {
+    const auto [y, x] = place(query);
+    const auto row = static_cast<std::ptrdiff_t>(values.size());
+    float sum = 0;
+    for (Index key = 0; key < grid.cells(); ++key) {
+      const auto [v, u] = place(key);
+      const double far = ((y - v) * (y - v) + (x - u) * (x - u)) / 0.08;
+      const bool own = std::floor(4 * y + 2 * x) == std::floor(4 * v + 2 * u);
+      values.push_back(static_cast<float>((own ? 1 : 0.2) / (1 + far * far) + 1e-4));
+      sum += values.back();
+    }
+    std::for_each(values.begin() + row, values.end(), [&](float& value) { value /= sum; });
+  }
+  return Layer::owning(std::move(values), 1, grid);
+}
+
+Layers some_layers(GridSize finest) {
+  Layers layers;
+  for (const Index part : {1, 2, 4}) {
+    layers.push_back(bands({finest.height / part, finest.width / part}));
+  }
+  return layers;
+}
+
+/// The same as queries and keys, waves over the grid; `numbers` keeps them.
+Layers some_products(GridSize finest, std::vector<std::vector<float>>& numbers) {
+  Layers layers;
+  for (const Index part : {1, 2, 4}) {
+    const GridSize grid{finest.height / part, finest.width / part};
+    auto& values = numbers.emplace_back();
+    for (Index cell = 0; cell < grid.cells(); ++cell) {
+      const double y = static_cast<double>(cell / grid.width) / static_cast<double>(grid.height);
+      const double x = static_cast<double>(cell % grid.width) / static_cast<double>(grid.width);
+      for (const double angle : {3 * y, 3 * x, 6 * y, 6 * x}) {
+        values.push_back(static_cast<float>(4 * std::cos(angle)));
+        values.push_back(static_cast<float>(4 * std::sin(angle)));
+      }
+    }
+    layers.push_back(Layer::queries_and_keys(values.data(), values.data(), 1, 8, grid));
+  }
+  return layers;
+}
+
+/// Measures a whole segment() and holds the estimate against it.
+template <class Scalar>
+void check_estimate(const char* what, const Layers& layers, const SegmentOptions& options) {
+  (void)segment<Scalar>(layers, options);  // threads and caches are there from now on
+  Segmentation<Scalar> out;
+  const double peak = peak_of([&] { segment(layers, options, out); });
+  const SegmentMemory memory = segment_memory<Scalar>(layers, options);
+  const auto pairs = static_cast<double>(out.similarities.divergences.size());
+  const double share = static_cast<double>(out.similarities.divergences.nonZeros()) / pairs;
+  const double ratio = memory.total() / peak;
+  std::cout << what << ", " << thread_count() << " threads: estimated " << memory.total() / 1e6
+            << " MB, held " << peak / 1e6 << " MB, ratio " << ratio << "; maps "
+            << memory.maps / 1e6 << " MB, " << 100 * share << " % of the pairs match\n";
+  CHECK(share <= 0.15);
+  CHECK(ratio >= 1.0);
+  CHECK(ratio <= 1.3);
+  // With its own share it stays above.
+  CHECK(segment_memory<Scalar>(layers, options, share).total() >= peak);
+}
+
+}  // namespace
+
+TEST_CASE("bytes that are held are counted, however they are asked for", "[memory][unit]") {
+  REQUIRE(std::abs(peak_of([] { Buffer<char>{Index{1 << 20}}.setZero(); }) - (1 << 20)) < 8192);
+  REQUIRE(std::abs(peak_of([] { std::vector<char>(1 << 20).back() = 1; }) - (1 << 20)) < 8192);
+  REQUIRE(peak_of([] {
+            for (int i = 0; i < 4; ++i) std::vector<char>(1 << 20).back() = 1;
+          }) < (1 << 20) + 8192);
+  struct alignas(128) Wide {
+    char bytes[128];
+  };
+  REQUIRE(peak_of([] { std::vector<Wide>(1 << 13).back() = Wide{}; }) >= 1 << 20);
+}
+
+TEST_CASE("segment_memory foretells the peak of segment", "[memory][law]") {
+  const Layers square = some_layers({64, 64});
+  for (const int threads : {1, 2, 4}) {
+    const ThreadLimit limit(threads);
+    check_estimate<float>("64 x 64", square, {});
+  }
+  const ThreadLimit limit(2);
+  check_estimate<float>("64 x 64, balanced", square, SegmentOptions::balanced());
+  check_estimate<float>("64 x 64, one threshold", square, {.merge = {.thresholds = {0.5}}});
+  check_estimate<float>("64 x 64, 8 x 8 anchors", square, {.compare = {.anchors = {8, 8}}});
+  check_estimate<float>("64 x 64 to 48 x 60", square, {.aggregate = {.grid = {48, 60}}});
+  Layers sparse = square;
+  for (Layer& layer : sparse) layer = top_k(layer, layer.keys.cells() / 2);
+  check_estimate<float>("64 x 64, sparse", sparse, {});
+  check_estimate<float>("56 x 80", some_layers({56, 80}), {.assign = {.size = {448, 640}}});
+  check_estimate<double>("48 x 64 in double", some_layers({48, 64}), {});
+}
+
+TEST_CASE("segment_memory foretells the peak with queries and keys", "[memory][law]") {
+  const ThreadLimit limit(2);
+  std::vector<std::vector<float>> numbers;
+  const Layers layers = some_products({64, 64}, numbers);
+  check_estimate<float>("64 x 64, queries and keys", layers, {});
+  check_estimate<float>("64 x 64 to 50 x 50, queries and keys", layers,
+                        {.aggregate = {.grid = {50, 50}}});
+}
+
+TEST_CASE("what the budget does not hold is refused before it is allocated", "[memory][unit]") {
+  const Layers layers = some_layers({64, 64});
+  SegmentOptions options;
+  options.memory_budget = 50'000'000;
+  std::string text;
+  const double peak =
+      peak_of([&] { text = support::complaint([&] { (void)segment(layers, options); }); });
+  REQUIRE_THAT(text, support::Contains("segment: memory_budget must be at least"));
+  REQUIRE(peak < 100'000);
+}
