@@ -29,8 +29,9 @@ int group_number(const std::string& name) {
 
 std::string panel_title(const Row& row) {
   const std::string count = std::to_string(row.cases);
-  return row.source == "photos" ? count + " photos through the model-free front end"
-                                : count + " attention stacks with the shapes of Stable Diffusion 1.5";
+  return row.source == "photos"
+             ? count + " photos through the model-free front end"
+             : count + " attention stacks with the shapes of Stable Diffusion 1.5";
 }
 
 /// Presets by their own names; the others say what they change.
