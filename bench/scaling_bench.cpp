@@ -31,7 +31,7 @@ std::string check(const Shape& shape, Index anchors) {
     const auto proposals = bench::plain::merge(maps, shape.side, anchors, options.merge.thresholds);
     const auto expected = bench::plain::assign(proposals, shape.side, 512);
     const double equal = bench::agreement(out.labels.values, expected);
-    return equal >= 0.999 ? "" : bench::message("labels agree with plain ones on ", equal);
+    return equal >= 0.9999 ? "" : bench::message("labels agree with plain ones on ", equal);
   }
   const auto error = [](const diffseg::Matrix<float>& rows) {
     return (rows.rowwise().sum().array() - 1).abs().maxCoeff();

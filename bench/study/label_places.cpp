@@ -10,8 +10,6 @@ namespace study {
 
 namespace {
 
-constexpr double point_radius = 7;
-
 double overlap(const Box& a, const Box& b) {
   const double width = std::min(a.right, b.right) - std::max(a.left, b.left);
   const double height = std::min(a.bottom, b.bottom) - std::max(a.top, b.top);
@@ -53,10 +51,10 @@ double cost(std::size_t own, const std::vector<Labelled>& points, const std::vec
             const Box& box, const Box& frame, double distance) {
   double sum = distance / 4 + 1000 * outside(box, frame);
   for (std::size_t i = 0; i < points.size(); ++i) {
-    sum += 20 * overlap(box, around(points[i].at, point_radius));
+    sum += 20 * overlap(box, around(points[i].at, points[i].radius));
     if (i == own) continue;
     sum += 20 * overlap(box, boxes[i]) + 15 * crossed(points[own].at, box, boxes[i]) +
-           8 * crossed(points[own].at, box, around(points[i].at, point_radius)) +
+           8 * crossed(points[own].at, box, around(points[i].at, points[i].radius)) +
            15 * crossed(points[i].at, boxes[i], box);
   }
   return sum;
@@ -66,7 +64,7 @@ double cost(std::size_t own, const std::vector<Labelled>& points, const std::vec
 
 std::vector<Box> place_labels(const std::vector<Labelled>& points, const Box& frame) {
   std::vector<Box> boxes;
-  for (const Labelled& point : points) boxes.push_back(beside(point, point_radius, 0));
+  for (const Labelled& point : points) boxes.push_back(beside(point, point.radius, 0));
   // Every label in turn to where it costs least beside all others, until none moves.
   for (int pass = 0; pass < 20; ++pass) {
     bool moved = false;
@@ -75,7 +73,7 @@ std::vector<Box> place_labels(const std::vector<Labelled>& points, const Box& fr
                           std::hypot((boxes[i].left + boxes[i].right) / 2 - points[i].at.x,
                                      (boxes[i].top + boxes[i].bottom) / 2 - points[i].at.y) -
                               points[i].width / 2);
-      for (double distance = point_radius + 1; distance < 110; distance += 6) {
+      for (double distance = points[i].radius + 1; distance < 110; distance += 6) {
         for (int direction = 0; direction < 24; ++direction) {
           const Box box = beside(points[i], distance, direction * std::numbers::pi / 12);
           const double price = cost(i, points, boxes, box, frame, distance);

@@ -17,6 +17,7 @@ struct Box {
 struct Labelled {
   Point at;
   double width = 0, height = 0;
+  double radius = 7;  ///< of the marker, with some air
 };
 
 /// [points] boxes within `frame`, each near its point; free of others wherever there is room.

@@ -12,13 +12,13 @@ namespace study {
 namespace {
 
 constexpr double width = 920, margin_left = 62, margin_right = 18, panel_height = 400;
-constexpr double highest = 1.07;  // agreement at the top of a panel, with room for labels
+constexpr double highest = 1.12;  // agreement at the top of a panel, with room for labels
 constexpr double panel_step = panel_height + 92, top = 46, label_size = 11.5;
 
 // Dark enough for white paper, and told apart with any eyes together with the shapes.
 constexpr const char* colours[marker_count] = {"#000000", "#0072b2", "#d55e00", "#008060",
                                                "#a0408f", "#8a6d00", "#3b6fd4", "#c0392b",
-                                               "#5d6d7e", "#1f7a8c"};
+                                               "#5d6d7e", "#1f7a8c", "#b03060"};
 
 int group_number(const std::string& name) {
   const auto& all = groups();
@@ -29,8 +29,9 @@ int group_number(const std::string& name) {
 
 std::string panel_title(const Row& row) {
   const std::string count = std::to_string(row.cases);
-  return row.source == "photos" ? count + " photos through the model-free front end"
-                                : count + " attention stacks of the shapes of Stable Diffusion 1.5";
+  return row.source == "photos"
+             ? count + " photos through the model-free front end"
+             : count + " attention stacks with the shapes of Stable Diffusion 1.5";
 }
 
 /// Presets by their own names; the others say what they change.
@@ -93,7 +94,8 @@ void draw_axes(Svg& svg, const Frame& frame, const std::string& title) {
 void draw_labels(Svg& svg, const Frame& frame, const std::vector<const Row*>& rows) {
   std::vector<Labelled> points;
   for (const Row* row : rows) {
-    points.push_back({frame.at(*row), text_width(label_of(*row), label_size) + 2, label_size + 1});
+    points.push_back({frame.at(*row), text_width(label_of(*row), label_size) + 2, label_size + 1,
+                      row->group == "preset" ? 12.0 : 7.0});
   }
   const auto boxes = place_labels(points, frame.box);
   for (std::size_t i = 0; i < rows.size(); ++i) {

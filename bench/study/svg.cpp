@@ -103,11 +103,11 @@ void Svg::marker(Point at, int shape, const std::string& colour, double radius) 
     int corners;
     double first_angle, inner, scale;
   };
-  // Star, circle, square, diamond, triangles, pentagon, plus, cross, flat star.
+  // Star, circle, square, diamond, triangles, pentagon, plus, cross, flat star, three blades.
   constexpr Shape shapes[marker_count] = {
-      {5, 0, 0.45, 1.4},   {24, 0, 1, 1},    {4, 45, 1, 1.25}, {4, 0, 1, 1.25},
-      {3, 0, 1, 1.3},      {3, 180, 1, 1.3}, {5, 0, 1, 1.15},  {4, 0, 0.35, 1.45},
-      {4, 45, 0.35, 1.45}, {6, 0, 0.55, 1.3}};
+      {5, 0, 0.45, 1.4},   {24, 0, 1, 1},     {4, 45, 1, 1.25}, {4, 0, 1, 1.25},
+      {3, 0, 1, 1.3},      {3, 180, 1, 1.3},  {5, 0, 1, 1.15},  {4, 0, 0.35, 1.45},
+      {4, 45, 0.35, 1.45}, {6, 0, 0.55, 1.3}, {3, 0, 0.3, 1.6}};
   const Shape& used = shapes[shape % marker_count];
   polygon(at, radius * used.scale, used.corners, used.first_angle, used.inner, colour);
 }

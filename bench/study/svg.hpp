@@ -26,7 +26,7 @@ struct TextStyle {
 [[nodiscard]] double text_width(const std::string& text, double size);
 
 /// Numbers of marker shapes that look different.
-inline constexpr int marker_count = 10;
+inline constexpr int marker_count = 11;
 
 class Svg {
  public:

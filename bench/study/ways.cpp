@@ -118,6 +118,25 @@ std::vector<Way> short_numbers(const Case& test) {
           whole("bf16", converted<Eigen::bfloat16>(test.layers), options)};
 }
 
+/// The k largest numbers of every row, the rest of its sum spread evenly.
+Layers largest(const Layers& layers, Index k) {
+  Layers result;
+  for (const auto& layer : layers) {
+    const bool whole_rows = k >= layer.keys.cells();
+    result.push_back(whole_rows ? layer : diffseg::top_k(layer, k));
+    result.back().spread_rest = !whole_rows;
+  }
+  return result;
+}
+
+std::vector<Way> sparse_rows(const Case& test) {
+  std::vector<Way> ways = {whole("exact", test.layers, test.exact)};
+  for (const Index k : {64, 256, 1024}) {
+    ways.push_back(whole(std::to_string(k), largest(test.layers, k), test.exact));
+  }
+  return ways;
+}
+
 std::vector<Way> iterations(const Case& test) {
   std::vector<Way> ways = {whole("exact", test.layers, test.exact)};
   for (const std::size_t count : {2, 1}) {
@@ -249,6 +268,7 @@ const std::vector<Group>& groups() {
       {"no finer layers", "all layers on the finest grid, attention to labels", fewer_layers},
       {"anchors", "16 x 16 anchors, attention to labels", anchors},
       {"numbers", "f32, floor 1e-9 as for the others, attention to labels", short_numbers},
+      {"top k", "all numbers of every row, attention to labels", sparse_rows},
       {"iterations", "all thresholds, attention to labels", iterations},
       {"refine", "Refine with lloyd and Assign alone", refinements},
       {"label size", "Assign alone, enlarged to the same size", smaller_results},

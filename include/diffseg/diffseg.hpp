@@ -10,6 +10,7 @@
 #include "diffseg/core/random.hpp"
 #include "diffseg/core/types.hpp"
 #include "diffseg/evaluate.hpp"
+#include "diffseg/math/borders.hpp"
 #include "diffseg/math/divergence.hpp"
 #include "diffseg/math/kmeans.hpp"
 #include "diffseg/math/matching.hpp"

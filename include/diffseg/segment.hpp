@@ -27,12 +27,20 @@ struct SegmentOptions {
   /// allocated; 0: any.
   Index memory_budget = 0;
 
+  // The presets below change neither thresholds nor size. What they cost is measured by
+  // `cmake --build build/bench --target study`: time relative to exact(), adjusted Rand index with
+  // its labels (1: equal), median and worst; first of 4 attention stacks with the shapes of Stable
+  // Diffusion 1.5, then of 10 photos through Affinity. Other anchors, 24 x 24, agree with exact()
+  // to 0.62 and 0.54, and 0.78 and 0.58.
+
   /// DiffSeg as published: the defaults, and no error for layers of fewer than 16 x 16 cells, which
   /// get an anchor in every row and column.
   [[nodiscard]] static SegmentOptions exact() { return {.compare = {.fit = true}}; }
-  /// Maps of half the sides, from every second row and column of the finest queries.
+  /// Maps of half the sides, each from the attention of one query of four. 0.24 of the time, ARI
+  /// 0.75 and 0.68; 0.17, 0.91 and 0.64.
   [[nodiscard]] static SegmentOptions balanced() { return approximate(2); }
-  /// Maps of a quarter of the sides, from every fourth row and column of the finest queries.
+  /// Maps of a quarter of the sides, each from the attention of one query of sixteen. 0.07 of the
+  /// time, ARI 0.50 and 0.41; 0.05, 0.77 and 0.47.
   [[nodiscard]] static SegmentOptions fast() { return approximate(4); }
 
  private:
