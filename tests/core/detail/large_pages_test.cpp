@@ -8,7 +8,7 @@
 
 using namespace diffseg;
 
-TEST_CASE("advice about pages changes no number, at any place and size", "[large_pages][law]") {
+TEST_CASE("advice about pages changes no number at any place and size", "[large_pages][law]") {
   std::vector<unsigned char> values(std::size_t{9} << 20U);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<unsigned char>(i * 7);
   const auto expected = values;

@@ -22,8 +22,9 @@ Scalar log_of(Scalar value) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("the logarithm of one is exactly zero, those of two and one half opposite",
-                   "[logarithm][unit]", float, double) {
+TEMPLATE_TEST_CASE(
+    "the logarithm of one is exactly zero and those of two and one half are opposite",
+    "[logarithm][unit]", float, double) {
   REQUIRE(log_of(TestType(1)) == TestType(0));
   REQUIRE(log_of(TestType(2)) == Approx(0.6931471805599453));
   REQUIRE(log_of(TestType(0.5)) == -log_of(TestType(2)));
