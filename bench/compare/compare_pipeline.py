@@ -15,11 +15,12 @@ and what no program can do without. Makes its own virtual environment (numpy, to
 opencv-python-headless; 6 GB, as the torch of PyPI brings its CUDA libraries) beside the temporary
 files of the system, or in DIFFSEG_COMPARE_VENV, and keeps it. Options: --rounds N (7), --photos N
 (4), --threads N (2), --seconds N (12) for the anchors of (a) and for the rounds of each case but
-the first, --smoke: one tiny case in the environment that is there, exit 77 without torch. Ends with
+the first, --chart FILE: the first case as JSON for bar_chart, --smoke: one tiny case in the environment that is there, exit 77 without torch. Ends with
 1 when labels agree on less than 99.9 % of the pixels; a missed goal is only reported.
 """
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 import platform
@@ -59,6 +60,7 @@ def arguments():
     parser.add_argument("--photos", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=12)
+    parser.add_argument("--chart", type=pathlib.Path)
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     set_threads(options.threads)
@@ -218,6 +220,20 @@ def check_labels(labels, others):
     return False
 
 
+def write_chart(file, sides, times, published):
+    """One case as the input of bar_chart."""
+    threads = sides.threads
+    bars = {"published algorithm (PyTorch)": sum(published.values()),
+            "matrix products (PyTorch)": median(times["products"]),
+            "diffseg, 1 thread": median(times["segment_again 1"]),
+            f"diffseg, {threads} threads": median(times[f"segment_again {threads}"]),
+            "one read of the attention": median(times[f"read {threads}"])}
+    file.write_text(json.dumps({
+        "title": f"Attention to labels: {sides.case.name}", "machine": machine(threads),
+        "command": "cmake --build build/bench --target compare_pipeline",
+        "rows": [{"name": name, "ms": spent} for name, spent in bars.items()]}, indent=1))
+
+
 def compare_case(case, program, work, options, summary):
     """Returns whether the labels are right."""
     import numpy as np
@@ -241,6 +257,8 @@ def compare_case(case, program, work, options, summary):
         summary.append((case.name, name, reached(sides, times, published, command)))
     if case.assign:
         right &= compare_assign(sides, options)
+    if options.chart and not options.chart.exists():
+        write_chart(options.chart, sides, times, published)
     sides.peer.close()
     return right
 
@@ -281,15 +299,18 @@ def print_summary(summary, threads):
         row(name, memory, *(goal.judge(ratios[key]) for key, goal in GOALS.items()))
 
 
+def machine(threads):
+    cpu = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line]
+    return f"{len(cpu)} x {cpu[0] if cpu else platform.machine()}, {threads} threads"
+
+
 def print_versions(program, threads):
     import numpy
     import torch
-    cpu = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line]
     print(f"torch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), numpy "
           f"{numpy.__version__}, Python {platform.python_version()}; ours: "
           f"{prepare(program, 'version').strip()}")
-    print(f"{len(cpu)} x {cpu[0] if cpu else platform.machine()}, {threads} threads, "
-          f"OMP_WAIT_POLICY={os.environ['OMP_WAIT_POLICY']}")
+    print(f"{machine(threads)}, OMP_WAIT_POLICY={os.environ['OMP_WAIT_POLICY']}")
 
 
 def main():
@@ -301,6 +322,8 @@ def main():
         print(f"skipped: {error}")
         sys.exit(77)
     torch.set_num_threads(options.threads)
+    if options.chart:
+        options.chart.unlink(missing_ok=True)
     print_versions(options.peer, options.threads)
     right, summary = True, []
     with tempfile.TemporaryDirectory() as folder:
