@@ -109,7 +109,7 @@ TEMPLATE_TEST_CASE("repeat 2 -> 5 by hand", "[resample][unit]", float, double) {
           std::vector<TestType>{3, 3, 3, 9, 9});
 }
 
-TEMPLATE_TEST_CASE("sample takes the middle, by hand", "[resample][unit]", float, double) {
+TEMPLATE_TEST_CASE("sample takes the middle by hand", "[resample][unit]", float, double) {
   // (2 i + 1) * 5 / 4 = 1, 3; of two cells in the middle the later one.
   REQUIRE(resample<TestType>({3, 9, 4, 7, 5}, {1, 5}, {1, 2}, Resampling::sample) ==
           std::vector<TestType>{9, 7});

@@ -160,7 +160,7 @@ void check_estimate(const char* what, const Layers& layers, const SegmentOptions
 
 }  // namespace
 
-TEST_CASE("bytes that are held are counted, however they are asked for", "[memory][unit]") {
+TEST_CASE("bytes that are held are counted however they are asked for", "[memory][unit]") {
   REQUIRE(std::abs(peak_of([] { Buffer<char>{Index{1 << 20}}.setZero(); }) - (1 << 20)) < 8192);
   REQUIRE(std::abs(peak_of([] { std::vector<char>(1 << 20).back() = 1; }) - (1 << 20)) < 8192);
   REQUIRE(peak_of([] {
