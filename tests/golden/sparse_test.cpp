@@ -66,8 +66,11 @@ TEST_CASE("golden: a share of the largest numbers comes near the labels of all",
                 << rand_index(zeros, exact) << " (" << 100 * agreement(zeros, exact)
                 << " % equal), with the rest spread " << rand_index(spread, exact) << " ("
                 << 100 * agreement(spread, exact) << " % equal)\n";
-      if (k == 256) CHECK(rand_index(spread, exact) >= 0.55);
-      if (k == 1024) CHECK(rand_index(spread, exact) >= 0.75);
+      // The bundled cases keep more than chelsea and rocket_refined do.
+      const bool bundled = test.name == "coffee" || test.name == "astronaut_grid8";
+      if (k == 64 && bundled) CHECK(rand_index(spread, exact) >= 0.6);
+      if (k == 256) CHECK(rand_index(spread, exact) >= (bundled ? 0.8 : 0.55));
+      if (k == 1024) CHECK(rand_index(spread, exact) >= (bundled ? 0.9 : 0.75));
     }
   }
 }
