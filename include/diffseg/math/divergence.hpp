@@ -246,8 +246,8 @@ Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> ancho
   const Search search(rows, anchors, pool, ceiling, stage, scratch);
   const std::size_t blocks = (order.size() + Search::block - 1) / Search::block;
   auto& matches = scratch.matches;
-  if (matches.size() < blocks)
-    matches.resize(blocks);  // fewer would lose the storage of the others
+  // Never fewer: that would lose the storage of the others.
+  if (matches.size() < blocks) matches.resize(blocks);
   scratch.evaluated.resize(blocks);
   const auto run = [&](Index block, typename Search::Scratch& thread) {
     const auto i = static_cast<std::size_t>(block);

@@ -55,7 +55,7 @@ struct Merge {
     ProfileScope scope("Merge");
     auto& scratch = workspace.get<Scratch<Scalar>>();
     average_maps(similarities, proposals, scratch);
-    scope.add_bytes(bytes_of_means(proposals, scratch));
+    if (Profile::current() != nullptr) scope.add_bytes(bytes_of_means(proposals, scratch));
     for (std::size_t i = 1; i < thresholds.size(); ++i) {
       join(thresholds[i], proposals, scratch, workspace.get<DivergenceScratch<Scalar>>());
     }

@@ -35,7 +35,7 @@ Lanes log_one_plus(const Lanes& f) {
 
 /// ln p for every lane; each p positive, finite and not subnormal, else the result is any number.
 /// Relative error below 2 eps. float: ln(2^e m) = e ln 2 + ln m, m in [sqrt(1/2), sqrt(2)); without
-/// Eigen's care for zero and infinity a third of the time at most. double: Eigen's plog.
+/// Eigen's care for zero and infinity less than half of the time. double: Eigen's plog.
 template <class Scalar>
 [[nodiscard]] Packet<Scalar> log_of_normal(const Packet<Scalar>& p) {
   using namespace Eigen::internal;
