@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// segment_memory() against the bytes that the whole process holds at its peak: a program of its
-// own, as it stands in for malloc. Linux with glibc.
+// segment_memory() against the bytes that the whole process holds at its peak. A program of its
+// own.
 #include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <diffseg/math/top_k.hpp>
@@ -16,63 +15,25 @@
 
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
+#include "support/heap.hpp"
 
 namespace {
 
 std::atomic<std::ptrdiff_t> held{0};
 std::atomic<std::ptrdiff_t> most{0};
 
-void* taken(void* place) {
+}  // namespace
+
+void support::taken(void* place, std::size_t /*bytes*/) {
   const auto now = held += static_cast<std::ptrdiff_t>(malloc_usable_size(place));
   auto seen = most.load();
   while (now > seen && !most.compare_exchange_weak(seen, now)) {
   }
-  return place;
 }
 
-void given(void* place) {
+void support::given(void* place) {
   held -= static_cast<std::ptrdiff_t>(malloc_usable_size(place));
 }
-
-}  // namespace
-
-// operator new and delete go through these as well.
-extern "C" {
-
-void* __libc_malloc(std::size_t bytes);
-void* __libc_calloc(std::size_t number, std::size_t bytes);
-void* __libc_realloc(void* old, std::size_t bytes);
-void* __libc_memalign(std::size_t alignment, std::size_t bytes);
-void __libc_free(void* place);
-
-void* malloc(std::size_t bytes) {
-  return taken(__libc_malloc(bytes));
-}
-void* calloc(std::size_t number, std::size_t bytes) {
-  return taken(__libc_calloc(number, bytes));
-}
-void* realloc(void* old, std::size_t bytes) {
-  given(old);
-  return taken(__libc_realloc(old, bytes));
-}
-void* memalign(std::size_t alignment, std::size_t bytes) {
-  return taken(__libc_memalign(alignment, bytes));
-}
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-  return memalign(alignment, bytes);
-}
-int posix_memalign(void** place, std::size_t alignment, std::size_t bytes) {
-  void* const found = memalign(alignment, bytes);
-  if (found == nullptr) return ENOMEM;
-  *place = found;
-  return 0;
-}
-void free(void* place) {
-  given(place);
-  __libc_free(place);
-}
-
-}  // extern "C"
 
 namespace {
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Large allocations of the whole process, counted: a program of its own, as it stands in for
-// malloc. Linux with glibc.
+// Large allocations of the whole process, counted. A program of its own.
 #include <atomic>
-#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <diffseg/segment.hpp>
@@ -10,53 +8,20 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/heap.hpp"
 
 namespace {
 
 constexpr std::size_t large = 64 * 1024;
 std::atomic<int> count_of_large{0};
 
-void count(std::size_t bytes) {
+}  // namespace
+
+void support::taken(void* /*place*/, std::size_t bytes) {
   count_of_large += bytes > large ? 1 : 0;
 }
 
-}  // namespace
-
-// operator new goes through these as well.
-extern "C" {
-
-void* __libc_malloc(std::size_t bytes);
-void* __libc_calloc(std::size_t number, std::size_t bytes);
-void* __libc_realloc(void* old, std::size_t bytes);
-void* __libc_memalign(std::size_t alignment, std::size_t bytes);
-
-void* malloc(std::size_t bytes) {
-  count(bytes);
-  return __libc_malloc(bytes);
-}
-void* calloc(std::size_t number, std::size_t bytes) {
-  count(number * bytes);
-  return __libc_calloc(number, bytes);
-}
-void* realloc(void* old, std::size_t bytes) {
-  count(bytes);
-  return __libc_realloc(old, bytes);
-}
-void* memalign(std::size_t alignment, std::size_t bytes) {
-  count(bytes);
-  return __libc_memalign(alignment, bytes);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-  return memalign(alignment, bytes);
-}
-int posix_memalign(void** place, std::size_t alignment, std::size_t bytes) {
-  void* const found = memalign(alignment, bytes);
-  if (found == nullptr) return ENOMEM;
-  *place = found;
-  return 0;
-}
-
-}  // extern "C"
+void support::given(void* /*place*/) {}
 
 namespace {
 
