@@ -237,7 +237,7 @@ int main(int argc, char** argv) {
     return EXIT_FAILURE;
   }
   std::printf("Labels equal to the golden ones. %d rounds, %d threads, ms: medians.\n\n", rounds,
-              diffseg::thread_count());
+              diffseg::detail::thread_count());
   std::printf("| %-52s | %-18s | %6s | %-13s | %-13s |\n", "A / B", "A / B, ms", "ratio",
               "quartiles", "goal");
   std::puts("|---|---|---|---|---|");

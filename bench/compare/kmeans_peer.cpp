@@ -19,6 +19,7 @@
 namespace {
 
 using namespace diffseg;
+using namespace diffseg::detail;
 
 void write(const std::string& path, const Matrix<float>& matrix) {
   write_npy<float>(path, {matrix.rows(), matrix.cols()},

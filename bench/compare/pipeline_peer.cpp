@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include <diffseg/models.hpp>
+#include <diffseg/attention/models.hpp>
 
 #include "../support/baselines.hpp"
 #include "../support/clock.hpp"
@@ -23,6 +23,7 @@
 namespace {
 
 using namespace diffseg;
+using namespace diffseg::detail;
 
 std::filesystem::path layer_file(const std::filesystem::path& folder, std::size_t index) {
   return folder / ("layer_" + std::to_string(index) + ".npy");

@@ -10,7 +10,7 @@ namespace {
 
 using bench::Index;
 using diffseg::Matrix;
-using Result = diffseg::KMeansResult<float>;
+using Result = diffseg::detail::KMeansResult<float>;
 
 /// Every label is the nearest centre, up to rounding, and the inertia is what the labels say; from
 /// matrix products in double.
@@ -42,8 +42,8 @@ const Matrix<float>& centres() {
   return bench::coffee_proposals().rows;
 }
 
-const diffseg::Pca<float>& components() {
-  static const auto pca = diffseg::fit_pca(maps(), {.components = 48});
+const diffseg::detail::Pca<float>& components() {
+  static const auto pca = diffseg::detail::fit_pca(maps(), {.components = 48});
   return pca;
 }
 
@@ -60,30 +60,35 @@ void time(benchmark::State& state, const Matrix<float>& rows, const Matrix<float
 
 /// Bytes: one read of the rows, however many passes there are.
 void lloyd_coffee(benchmark::State& state) {
-  time(state, maps(), centres(),
-       [](const auto& rows, const auto& start) { return diffseg::lloyd_kmeans(rows, start); });
+  time(state, maps(), centres(), [](const auto& rows, const auto& start) {
+    return diffseg::detail::lloyd_kmeans(rows, start);
+  });
 }
 
 void lloyd_coffee_scores(benchmark::State& state) {
   time(state, components().transform(maps()), components().transform(centres()),
-       [](const auto& rows, const auto& start) { return diffseg::lloyd_kmeans(rows, start); });
+       [](const auto& rows, const auto& start) {
+         return diffseg::detail::lloyd_kmeans(rows, start);
+       });
 }
 
 void minibatch_coffee_scores(benchmark::State& state) {
   time(state, components().transform(maps()), components().transform(centres()),
-       [](const auto& rows, const auto& start) { return diffseg::minibatch_kmeans(rows, start); });
+       [](const auto& rows, const auto& start) {
+         return diffseg::detail::minibatch_kmeans(rows, start);
+       });
 }
 
 /// 20 first centres; each must be a row.
 void kmeans_plus_plus_coffee(benchmark::State& state) {
-  Matrix<float> drawn = diffseg::kmeans_plus_plus(maps(), 20);
+  Matrix<float> drawn = diffseg::detail::kmeans_plus_plus(maps(), 20);
   std::string complaint;
   for (Index k = 0; k < drawn.rows(); ++k) {
     const float nearest = (maps().rowwise() - drawn.row(k)).rowwise().squaredNorm().minCoeff();
     if (nearest > 0) complaint = bench::message("centre ", k, " is no row");
   }
   bench::run(state, complaint, maps().size() * Index{4}, 0,
-             [&] { drawn = diffseg::kmeans_plus_plus(maps(), 20); });
+             [&] { drawn = diffseg::detail::kmeans_plus_plus(maps(), 20); });
 }
 
 BENCHMARK(lloyd_coffee)->Apply(bench::threads);

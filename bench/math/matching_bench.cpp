@@ -24,9 +24,10 @@ void match_rows(benchmark::State& state) {
     }
     best += scores(i, partner);
   }
-  const double found = diffseg::match_rows(scores).total;
+  const double found = diffseg::detail::match_rows(scores).total;
   if (std::abs(found - best) > 1e-9) return state.SkipWithError("the matching is not the best");
-  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(diffseg::match_rows(scores));
+  for ([[maybe_unused]] auto _ : state)
+    benchmark::DoNotOptimize(diffseg::detail::match_rows(scores));
   state.counters["pairs"] = benchmark::Counter(static_cast<double>(rows * columns),
                                                benchmark::Counter::kIsIterationInvariantRate);
 }

@@ -7,7 +7,7 @@
 namespace {
 
 using bench::Index;
-using Pca = diffseg::Pca<float>;
+using Pca = diffseg::detail::Pca<float>;
 
 /// Orthonormal directions, along which the rows vary as much as is said, and as much as along
 /// those of a search that is far wider (0.1 %).
@@ -24,7 +24,7 @@ std::string check(const Pca& pca) {
     return bench::message("explained variance is ", found, ", but said to be ", said);
   }
   static const double most =
-      diffseg::fit_pca(rows, {.components = 32, .power_iterations = 7, .oversampling = 224})
+      diffseg::detail::fit_pca(rows, {.components = 32, .power_iterations = 7, .oversampling = 224})
           .explained_variance.sum();
   return found > 0.999 * most ? "" : bench::message("explains ", found, " where ", most, " can be");
 }
@@ -32,17 +32,18 @@ std::string check(const Pca& pca) {
 /// 32 components of all maps. Bytes: one read of them.
 void pca_coffee(benchmark::State& state) {
   static const std::string complaint =
-      check(diffseg::fit_pca(bench::coffee_maps().rows(), {.components = 32}));
+      check(diffseg::detail::fit_pca(bench::coffee_maps().rows(), {.components = 32}));
   Pca pca;
-  bench::run(state, complaint, bench::bytes(bench::coffee_maps()), 0,
-             [&] { pca = diffseg::fit_pca(bench::coffee_maps().rows(), {.components = 32}); });
+  bench::run(state, complaint, bench::bytes(bench::coffee_maps()), 0, [&] {
+    pca = diffseg::detail::fit_pca(bench::coffee_maps().rows(), {.components = 32});
+  });
   state.counters["explained"] = pca.explained_variance_ratio.sum();
 }
 
 /// The scores of all maps along 48 components.
 void pca_transform_coffee(benchmark::State& state) {
   const auto& rows = bench::coffee_maps().rows();
-  static const Pca pca = diffseg::fit_pca(rows, {.components = 48});
+  static const Pca pca = diffseg::detail::fit_pca(rows, {.components = 48});
   diffseg::Matrix<float> scores = pca.transform(rows);
   const Eigen::RowVectorXf expected =
       (rows.row(1234) - pca.mean.row(0)) * pca.components.transpose();

@@ -9,7 +9,8 @@ using bench::Index;
 void resample(benchmark::State& state) {
   const Index from = state.range(0);
   const Index to = state.range(1);
-  const diffseg::Resampler<float> resampler({from, from}, {to, to}, diffseg::Resampling::mass);
+  const diffseg::detail::Resampler<float> resampler({from, from}, {to, to},
+                                                    diffseg::detail::Resampling::mass);
   const Eigen::VectorXf in = Eigen::VectorXf::Random(from * from).cwiseAbs();
   Eigen::VectorXf out(to * to);
   Eigen::VectorXf scratch(resampler.scratch_size());
@@ -27,8 +28,8 @@ void resample(benchmark::State& state) {
 /// A hit in the cache of resamplers.
 void resample_cached(benchmark::State& state) {
   for ([[maybe_unused]] auto _ : state) {
-    benchmark::DoNotOptimize(
-        diffseg::cached_resampler<float>({32, 32}, {64, 64}, diffseg::Resampling::mass));
+    benchmark::DoNotOptimize(diffseg::detail::cached_resampler<float>(
+        {32, 32}, {64, 64}, diffseg::detail::Resampling::mass));
   }
 }
 

@@ -16,7 +16,7 @@ void row_means_coffee(benchmark::State& state) {
   std::vector<Index> order(sets.size());
   std::iota(order.begin(), order.end(), Index{0});
   diffseg::Matrix<float> means;
-  diffseg::row_means(rows, sets, order, means);
+  diffseg::detail::row_means(rows, sets, order, means);
   Eigen::RowVectorXd expected = Eigen::RowVectorXd::Zero(rows.cols());
   for (const Index row : sets[100]) expected += rows.row(row).cast<double>();
   expected /= static_cast<double>(sets[100].size());
@@ -25,7 +25,7 @@ void row_means_coffee(benchmark::State& state) {
   for (const auto& set : sets) added += static_cast<Index>(set.size());
   bench::run(state, error < 1e-6 ? "" : bench::message("differs by ", error),
              added * rows.cols() * Index{4}, 0,
-             [&] { diffseg::row_means(rows, sets, order, means); });
+             [&] { diffseg::detail::row_means(rows, sets, order, means); });
 }
 
 BENCHMARK(row_means_coffee)->Apply(bench::threads);

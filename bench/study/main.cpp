@@ -70,7 +70,8 @@ void report(const Options& options) {
     result = study::read_json(file);
   } else {
     const auto samples = run(options);
-    result = {machine(), diffseg::thread_count(), options.rounds, study::summarise(samples)};
+    result = {machine(), diffseg::detail::thread_count(), options.rounds,
+              study::summarise(samples)};
     write(options.json, study::write_json(result, samples));
   }
   study::print_tables(std::cout, result);

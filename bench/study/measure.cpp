@@ -2,7 +2,7 @@
 #include "measure.hpp"
 
 #include <chrono>
-#include <diffseg/evaluate.hpp>
+#include <diffseg/labels/evaluate.hpp>
 
 #include "../support/memory.hpp"
 #include "statistics.hpp"

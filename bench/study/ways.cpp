@@ -15,7 +15,8 @@ using diffseg::SegmentOptions;
 
 double bytes(const Layers& layers) {
   double total = 0;
-  for (const auto& layer : layers) total += static_cast<double>(diffseg::layer_bytes(layer));
+  for (const auto& layer : layers)
+    total += static_cast<double>(diffseg::detail::layer_bytes(layer));
   return total;
 }
 
@@ -55,7 +56,8 @@ std::vector<Way> coarse_grids(const Case& test, const std::vector<Part>& parts, 
   for (const auto& [numerator, denominator] : parts) {
     SegmentOptions options = on_grid(test, numerator, denominator);
     options.aggregate.sample = sample;
-    ways.push_back(whole(diffseg::message(numerator, '/', denominator), test.layers, options));
+    ways.push_back(
+        whole(diffseg::detail::message(numerator, '/', denominator), test.layers, options));
   }
   return ways;
 }
@@ -100,7 +102,7 @@ Layers converted(const Layers& layers) {
     const Index count = layer.heads * layer.head_step();
     const auto* data = static_cast<const float*>(layer.data);
     std::vector<Element> values(static_cast<std::size_t>(count));
-    diffseg::parallel_for(layer.heads * layer.queries.cells(), [&](Index row) {
+    diffseg::detail::parallel_for(layer.heads * layer.queries.cells(), [&](Index row) {
       for (Index i = row * layer.query_step(); i < (row + 1) * layer.query_step(); ++i) {
         values[static_cast<std::size_t>(i)] = static_cast<Element>(data[i]);
       }
@@ -199,7 +201,7 @@ void enlarge(const Labels& coarse, GridSize size, Labels& labels) {
   labels.size = size;
   labels.proposals = coarse.proposals;
   labels.values.resize(static_cast<std::size_t>(size.cells()));
-  diffseg::parallel_for(size.height, [&](Index y) {
+  diffseg::detail::parallel_for(size.height, [&](Index y) {
     const auto row =
         static_cast<std::size_t>(y * coarse.size.height / size.height * coarse.size.width);
     for (Index x = 0; x < size.width; ++x) {

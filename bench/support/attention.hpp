@@ -4,8 +4,9 @@
 
 #include <cmath>
 #include <diffseg/core/parallel.hpp>
-#include <diffseg/core/types.hpp>
-#include <diffseg/stages/affinity.hpp>
+#include <diffseg/data/image.hpp>
+#include <diffseg/data/layer.hpp>
+#include <diffseg/photo/affinity.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +26,7 @@ Layer coffee_layer(Index side, Index heads) {
   const Index tokens = file.shape.at(1);
   const Index depth = file.shape.at(2);
   std::vector<Element> values(static_cast<std::size_t>(heads * tokens * tokens));
-  diffseg::parallel_for(kept * tokens, [&](Index row) {
+  diffseg::detail::parallel_for(kept * tokens, [&](Index row) {
     const Eigen::Map<const Matrix<double>> head(keys.data() + row / tokens * tokens * depth, tokens,
                                                 depth);
     const Eigen::Map<const Eigen::VectorXd> query(queries.data() + row * depth, depth);

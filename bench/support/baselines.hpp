@@ -25,8 +25,8 @@ class FullProducts {
   void take_logs() {
     const Matrix<float>& rows = maps_.rows();
     logs_.resize(rows.rows(), rows.cols());
-    diffseg::parallel_for(rows.rows(),
-                          [&](Index row) { logs_.row(row).array() = rows.row(row).array().log(); });
+    diffseg::detail::parallel_for(
+        rows.rows(), [&](Index row) { logs_.row(row).array() = rows.row(row).array().log(); });
     const auto count = static_cast<Index>(anchors_.size());
     p_.resize(count, rows.cols());
     log_p_.resize(count, rows.cols());
@@ -80,10 +80,10 @@ class EnlargeAll {
   const std::vector<std::int32_t>& run() {
     enlarged_.resize(proposals_.rows.rows(), size_.cells());
     labels_.resize(static_cast<std::size_t>(size_.cells()));
-    diffseg::parallel_for(
+    diffseg::detail::parallel_for(
         enlarged_.rows(), [] { return Matrix<float>(); },
         [&](Index k, Matrix<float>& narrow) { enlarge(k, narrow); });
-    diffseg::parallel_for(size_.height, [&](Index y) { find_largest(y); });
+    diffseg::detail::parallel_for(size_.height, [&](Index y) { find_largest(y); });
     return labels_;
   }
 
@@ -141,9 +141,9 @@ inline std::uint32_t read_all(const Layers& layers) {
   std::uint32_t total = 0;
   for (const Layer& layer : layers) {
     const Eigen::Map<const Words> words(static_cast<const std::uint32_t*>(layer.data),
-                                        diffseg::layer_bytes(layer) / 4);
+                                        diffseg::detail::layer_bytes(layer) / 4);
     std::vector<std::uint32_t> sums(static_cast<std::size_t>((words.size() + piece - 1) / piece));
-    diffseg::parallel_for(static_cast<Index>(sums.size()), [&](Index i) {
+    diffseg::detail::parallel_for(static_cast<Index>(sums.size()), [&](Index i) {
       const Index begin = i * piece;
       sums[static_cast<std::size_t>(i)] =
           words.segment(begin, std::min(piece, words.size() - begin)).sum();

@@ -12,7 +12,7 @@
 
 namespace bench {
 
-using diffseg::message;
+using diffseg::detail::message;
 
 /// Maps of `coffee` against the expected rows of the golden case, 1e-6.
 inline std::string check_maps(const Maps<float>& maps) {

@@ -2,7 +2,7 @@
 // The numbers of the bundled golden case.
 #pragma once
 
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/layer.hpp>
 #include <diffseg/io/npy.hpp>
 #include <filesystem>
 #include <string>

@@ -2,9 +2,9 @@
 // A photo's attention at the shapes of a model: as many heads as the model has, all different.
 #pragma once
 
-#include <diffseg/models.hpp>
-#include <diffseg/stages/aggregate.hpp>
-#include <diffseg/stages/compare.hpp>
+#include <diffseg/attention/aggregate.hpp>
+#include <diffseg/attention/models.hpp>
+#include <diffseg/merge/compare.hpp>
 #include <vector>
 
 #include "attention.hpp"
@@ -23,7 +23,7 @@ Layer sharpened(const Layer& layer, Index heads, double exponent) {
   const Index tokens = layer.queries.cells();
   std::vector<Element> values(static_cast<std::size_t>(heads * tokens * tokens));
   using Line = Eigen::Array<float, 1, Eigen::Dynamic>;
-  diffseg::parallel_for(
+  diffseg::detail::parallel_for(
       tokens, [&] { return std::pair(Line(tokens), Line(tokens)); },
       [&](Index query, auto& lines) {
         auto& [logs, row] = lines;
@@ -54,8 +54,9 @@ Layers photo_heads(const diffseg::Image<float>& photo,
       }
     }
   }
-  diffseg::require(layers.size() == shapes.size(), "photo_heads: the grids must halve, got ",
-                   layers.size(), " of ", shapes.size());
+  diffseg::detail::require(layers.size() == shapes.size(),
+                           "photo_heads: the grids must halve, got ", layers.size(), " of ",
+                           shapes.size());
   return layers;
 }
 

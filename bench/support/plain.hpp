@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <diffseg/core/parallel.hpp>
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/layer.hpp>
 #include <utility>
 #include <vector>
 
@@ -45,7 +45,7 @@ inline Rows aggregate(const diffseg::Layers& layers, Index side) {
     const Index own = layer.queries.height;
     const Index tokens = own * own;
     const auto* data = static_cast<const float*>(layer.data);
-    diffseg::parallel_for(side * side, [&](Index cell) {
+    diffseg::detail::parallel_for(side * side, [&](Index cell) {
       const Index query = cell / side * own / side * own + cell % side * own / side;
       Eigen::RowVectorXd sum = Eigen::RowVectorXd::Zero(tokens);
       for (Index head = 0; head < layer.heads; ++head) {
@@ -65,7 +65,7 @@ inline Rows divergences(const Rows& a, const Rows& b) {
   const Rows log_a = a.array().log();
   const Rows log_b = b.array().log();
   Rows result(a.rows(), b.rows());
-  diffseg::parallel_for(a.rows(), [&](Index i) {
+  diffseg::detail::parallel_for(a.rows(), [&](Index i) {
     for (Index j = 0; j < b.rows(); ++j) {
       result(i, j) =
           0.5 * ((a.row(i) - b.row(j)).array() * (log_a.row(i) - log_b.row(j)).array()).sum();

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/labels.hpp>
 #include <vector>
 
 namespace bench {

@@ -21,7 +21,7 @@ inline Layer blurred_heads(const Layer& layer, Index heads) {
   const Index tokens = layer.queries.cells();
   const auto* from = static_cast<const float*>(layer.data);
   std::vector<float> values(static_cast<std::size_t>(heads * tokens * tokens));
-  diffseg::parallel_for(heads * tokens, [&](Index row) {
+  diffseg::detail::parallel_for(heads * tokens, [&](Index row) {
     const float share = 0.02F * static_cast<float>(row / tokens);
     const Eigen::Map<const Eigen::ArrayXf> source(from + row % tokens * tokens, tokens);
     Eigen::Map<Eigen::ArrayXf>(values.data() + row * tokens, tokens) =

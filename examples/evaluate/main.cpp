@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <diffseg/core/check.hpp>
 #include <diffseg/core/parallel.hpp>
-#include <diffseg/evaluate.hpp>
+#include <diffseg/labels/evaluate.hpp>
 #include <filesystem>
 #include <iostream>
 #include <set>
@@ -67,8 +67,9 @@ struct Result {
 Result score_photo(const LabelFiles& files, const Options& options) {
   Result result{{.id = files.id}, {}};
   if (files.prediction.empty()) {
-    throw diffseg::io_error(diffseg::message("has no prediction ", files.id, ".labels.png or ",
-                                             files.id, ".png in ", options.predictions.string()));
+    throw diffseg::io_error(diffseg::detail::message("has no prediction ", files.id,
+                                                     ".labels.png or ", files.id, ".png in ",
+                                                     options.predictions.string()));
   }
   const Labels predicted = read_labels(files.prediction);
   std::vector<Labels> truths;
@@ -100,7 +101,7 @@ void even_out(std::vector<diffseg::Counts>& confusions) {
 int run(const Options& options) {
   const auto files = find_labels(options.predictions, options.truths);
   std::vector<Result> results(files.size());
-  diffseg::parallel_for(static_cast<Index>(files.size()), [&](Index i) {
+  diffseg::detail::parallel_for(static_cast<Index>(files.size()), [&](Index i) {
     const LabelFiles& photo = files[static_cast<std::size_t>(i)];
     Result& result = results[static_cast<std::size_t>(i)];
     try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <diffseg/evaluate.hpp>
+#include <diffseg/labels/evaluate.hpp>
 #include <iosfwd>
 #include <string>
 #include <vector>

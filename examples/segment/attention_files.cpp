@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 using diffseg::GridSize;
 using diffseg::Index;
 using diffseg::Layer;
-using diffseg::message;
 using diffseg::Tensor;
+using diffseg::detail::message;
 
 namespace {
 

@@ -2,7 +2,7 @@
 // Attention out of files: .npy, .npz, .safetensors, or a manifest that says what they hold.
 #pragma once
 
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/layer.hpp>
 #include <filesystem>
 #include <string>
 #include <vector>

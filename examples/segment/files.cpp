@@ -21,8 +21,8 @@ std::string system_reason() {
 }
 
 [[noreturn]] void refuse_output(const fs::path& path, const std::string& reason) {
-  throw diffseg::io_error(
-      diffseg::message(path.string(), ": cannot be written (", reason, "); choose another place"));
+  throw diffseg::io_error(diffseg::detail::message(path.string(), ": cannot be written (", reason,
+                                                   "); choose another place"));
 }
 
 /// In the target's folder, so that the rename stays on one file system.
@@ -35,7 +35,7 @@ fs::path name_beside(const fs::path& target) {
 
 Bytes read_file(const fs::path& path) {
   std::error_code ignored;
-  diffseg::require(!path.empty(), "photo: name must not be empty");
+  diffseg::detail::require(!path.empty(), "photo: name must not be empty");
   if (fs::is_directory(path, ignored)) {
     throw diffseg::io_error(path.string() + ": is a folder; give its photos, as in FOLDER/*.jpg");
   }
@@ -43,8 +43,9 @@ Bytes read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   Bytes bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (!file || file.bad()) {
-    throw diffseg::io_error(diffseg::message(path.string(), ": cannot be read (", system_reason(),
-                                             "); check the name and its permissions"));
+    throw diffseg::io_error(diffseg::detail::message(path.string(), ": cannot be read (",
+                                                     system_reason(),
+                                                     "); check the name and its permissions"));
   }
   return bytes;
 }

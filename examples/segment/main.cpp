@@ -114,7 +114,7 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
 
 void write_results(const diffseg::Image<float>& photo, const diffseg::Labels& labels,
                    const PhotoReport& report) {
-  const diffseg::ProfileScope scope("write results");
+  const diffseg::detail::ProfileScope scope("write results");
   const auto palette = make_palette(labels.count());
   OutputFiles files;
   files.add(report.label_file, encode_label_png(labels, palette));
@@ -135,9 +135,10 @@ void claim_results(PhotoReport& report, const fs::path& source, const Options& o
   if (!report.photo.empty()) report.overlay_file = options.output / (stem + ".overlay.png");
   for (const fs::path& file : {report.label_file, report.overlay_file}) {
     if (file.empty() || taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
-    throw diffseg::io_error(diffseg::message(source.string(), ": its result ", file.string(),
-                                             " would replace another file of this run; "
-                                             "choose another --output"));
+    throw diffseg::io_error(diffseg::detail::message(source.string(), ": its result ",
+                                                     file.string(),
+                                                     " would replace another file of this run; "
+                                                     "choose another --output"));
   }
 }
 

@@ -2,7 +2,7 @@
 // The manifest: a JSON file beside the arrays that says what they are (docs/real_attention.md).
 #pragma once
 
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/layer.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>

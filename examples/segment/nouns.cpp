@@ -65,7 +65,7 @@ std::vector<Noun> find_nouns(const std::vector<WantedNoun>& wanted,
                              const std::vector<std::string>& tokens, Index columns,
                              const std::string& file) {
   const auto refuse = [&](const auto&... parts) {
-    throw diffseg::io_error(diffseg::message(file, ": ", parts...));
+    throw diffseg::io_error(diffseg::detail::message(file, ": ", parts...));
   };
   if (columns == 0 && !wanted.empty())
     refuse("cross: --names needs cross-attention, there is none; export it");

@@ -2,7 +2,7 @@
 // From words of a prompt to columns of its cross-attention.
 #pragma once
 
-#include <diffseg/stages/name.hpp>
+#include <diffseg/labels/name.hpp>
 #include <string>
 #include <vector>
 

@@ -55,8 +55,8 @@ GridSize parse_size(const std::string& option, std::string_view text) {
                      size.height <= max_pixels / size.width;
   if (valid) return size;
   throw CLI::ValidationError(
-      option, diffseg::message("must be N or HEIGHTxWIDTH, at least 1 and at most ", max_pixels,
-                               " in all, got '", text, "'"));
+      option, diffseg::detail::message("must be N or HEIGHTxWIDTH, at least 1 and at most ",
+                                       max_pixels, " in all, got '", text, "'"));
 }
 
 /// "word", "word=5" or "word=7-8" (both columns meant); a usage error otherwise.
@@ -80,14 +80,14 @@ WantedNoun parse_noun(const std::string& text) {
   if (good) return noun;
   throw CLI::ValidationError(
       "--names",
-      diffseg::message("must be WORD, WORD=COLUMN or WORD=FIRST-LAST, got '", text, "'"));
+      diffseg::detail::message("must be WORD, WORD=COLUMN or WORD=FIRST-LAST, got '", text, "'"));
 }
 
 void check_thresholds(std::vector<double>& thresholds) {
   for (const double threshold : thresholds) {
-    if (diffseg::is_finite(threshold) && threshold > 0) continue;
+    if (diffseg::detail::is_finite(threshold) && threshold > 0) continue;
     throw CLI::ValidationError("--threshold",
-                               diffseg::message("must be numbers > 0, got ", threshold));
+                               diffseg::detail::message("must be numbers > 0, got ", threshold));
   }
   if (thresholds.size() == 1) thresholds.resize(3, thresholds.front());
 }
@@ -141,8 +141,8 @@ void settle_attention(const CLI::App& app, Options& options) {
     return;
   }
   if (!options.photos.empty()) {
-    throw CLI::ValidationError("--attention",
-                               diffseg::message("takes the place of photos; give '",
+    throw CLI::ValidationError(
+        "--attention", diffseg::detail::message("takes the place of photos; give '",
                                                 options.photos.front().string(), "' as --image"));
   }
   if (app.count("--threshold") == 0) options.thresholds = {0.9, 0.9, 0.9};
@@ -163,7 +163,8 @@ void add_finish_options(CLI::App& app, Options& options) {
           [](const std::string& text) {
             char* end = nullptr;
             const double share = std::strtod(text.c_str(), &end);
-            const bool good = *end == '\0' && diffseg::is_finite(share) && share >= 0 && share <= 1;
+            const bool good =
+                *end == '\0' && diffseg::detail::is_finite(share) && share >= 0 && share <= 1;
             return good ? std::string() : "must be in 0..1, got '" + text + "'";
           },
           ""))

@@ -78,7 +78,7 @@ Bytes draw_overlay(const Image<float>& photo, const Labels& labels,
   const Index line = std::max<Index>(1, std::max(height, width) / 700);
   const LabelLookup label(labels, photo.size);
   Bytes pixels(static_cast<std::size_t>(photo.size.cells()) * 3);
-  diffseg::parallel_for(height, [&, width = width](Index y) {
+  diffseg::detail::parallel_for(height, [&, width = width](Index y) {
     for (Index x = 0; x < width; ++x) {
       unsigned char* to = pixels.data() + 3 * (y * width + x);
       if (label.near_border(y, x, line)) {

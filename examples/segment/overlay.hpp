@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/image.hpp>
+#include <diffseg/data/labels.hpp>
 #include <vector>
 
 #include "png_io.hpp"

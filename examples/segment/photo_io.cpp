@@ -66,8 +66,9 @@ Image<float> decode(Loader<Sample> load, Span bytes, const std::string& name) {
       load(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &samples, 0),
       &stbi_image_free);
   if (decoded == nullptr) {
-    throw diffseg::io_error(diffseg::message(name, ": cannot be decoded (", stbi_failure_reason(),
-                                             "); save it again, scaled down if it is large"));
+    throw diffseg::io_error(
+        diffseg::detail::message(name, ": cannot be decoded (", stbi_failure_reason(),
+                                 "); save it again, scaled down if it is large"));
   }
   return convert(decoded.get(), height, width, samples);
 }
@@ -86,8 +87,9 @@ void check_container(const Container& container, const std::string& name) {
 
 void check_size(Span bytes, const std::string& name) {
   const auto refuse = [&](const auto&... size) {
-    throw diffseg::io_error(diffseg::message(name, ": is too large (", size..., "), at most ",
-                                             max_pixels, " pixels are taken; scale it down first"));
+    throw diffseg::io_error(diffseg::detail::message(name, ": is too large (", size...,
+                                                     "), at most ", max_pixels,
+                                                     " pixels are taken; scale it down first"));
   };
   if (bytes.size() > 1U << 30U) refuse(bytes.size(), " bytes");
   int width = 0;
@@ -134,7 +136,7 @@ Image<float> decode_photo(Span bytes, const std::string& name) {
 }
 
 Image<float> read_photo(const std::filesystem::path& path) {
-  const diffseg::ProfileScope scope("read photo");
+  const diffseg::detail::ProfileScope scope("read photo");
   return decode_photo(read_file(path), path.string());
 }
 

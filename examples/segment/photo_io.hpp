@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/image.hpp>
 #include <filesystem>
 #include <span>
 #include <string>

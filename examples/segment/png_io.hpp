@@ -3,7 +3,7 @@
 
 #include <array>
 #include <cstdint>
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/labels.hpp>
 #include <vector>
 
 #include "files.hpp"

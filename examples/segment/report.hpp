@@ -2,8 +2,8 @@
 #pragma once
 
 #include <diffseg/core/profile.hpp>
-#include <diffseg/core/types.hpp>
-#include <diffseg/stages/name.hpp>
+#include <diffseg/data/labels.hpp>
+#include <diffseg/labels/name.hpp>
 #include <filesystem>
 #include <iosfwd>
 #include <string>

@@ -6,14 +6,16 @@
 #include <cmath>
 #include <utility>
 
+#include "diffseg/attention/aggregate.hpp"
 #include "diffseg/core/check.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/core/workspace.hpp"
-#include "diffseg/segment_memory.hpp"
-#include "diffseg/stages/aggregate.hpp"
-#include "diffseg/stages/assign.hpp"
-#include "diffseg/stages/compare.hpp"
-#include "diffseg/stages/merge.hpp"
+#include "diffseg/data/labels.hpp"
+#include "diffseg/data/layer.hpp"
+#include "diffseg/data/proposals.hpp"
+#include "diffseg/data/similarities.hpp"
+#include "diffseg/labels/assign.hpp"
+#include "diffseg/merge/compare.hpp"
+#include "diffseg/merge/merge.hpp"
 
 namespace diffseg {
 
@@ -61,10 +63,15 @@ struct SegmentOptions {
 template <class Scalar = float>
 [[nodiscard]] SegmentMemory segment_memory(const Layers& layers, const SegmentOptions& options = {},
                                            double match_share = 0.15) {
-  require(match_share >= 0 && match_share <= 1,
-          "segment_memory: match_share must be in [0, 1], got ", match_share);
-  return stage_memory<Scalar>(layers, options.aggregate.working_grid(layers), options.aggregate,
-                              options.compare, options.merge, options.assign, match_share);
+  detail::require(match_share >= 0 && match_share <= 1,
+                  "segment_memory: match_share must be in [0, 1], got ", match_share);
+  const GridSize grid = options.aggregate.working_grid(layers);
+  const double anchors = options.compare.anchor_count(grid);
+  SegmentMemory memory = options.aggregate.memory<Scalar>(layers);
+  memory += options.compare.memory<Scalar>(grid, match_share);
+  memory += options.merge.memory<Scalar>(grid, anchors, match_share);
+  memory += options.assign.memory<Scalar>(grid, anchors);
+  return memory;
 }
 
 namespace detail {

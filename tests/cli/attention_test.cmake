@@ -4,7 +4,7 @@
 cmake_minimum_required(VERSION 3.24)
 set(PROGRAM "${SEGMENT}")
 include("${CMAKE_CURRENT_LIST_DIR}/program.cmake")
-set(PHOTOS "${CMAKE_CURRENT_LIST_DIR}/../data/photos")
+set(PHOTOS "${CMAKE_CURRENT_LIST_DIR}/../files/photos")
 execute_process(COMMAND "${MAKE_ATTENTION}" "${SCRATCH}" COMMAND_ERROR_IS_FATAL ANY)
 
 # The value of OUT about the photo at the keys of ARGN.

@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.24)
 set(PROGRAM "${EVALUATE}")
 include("${CMAKE_CURRENT_LIST_DIR}/program.cmake")
-set(LABELS "${CMAKE_CURRENT_LIST_DIR}/../data/labels")
+set(LABELS "${CMAKE_CURRENT_LIST_DIR}/../files/labels")
 
 # The value of OUT at the keys of ARGN begins with `expected`.
 function(expect_json expected)
@@ -66,7 +66,7 @@ expect_match("no truth" "${ERR}" "holds no ID.truthK.png")
 
 # What segment wrote is its own truth.
 if(SEGMENT)
-  execute_process(COMMAND "${SEGMENT}" -o segmented "${CMAKE_CURRENT_LIST_DIR}/../data/photos/exif_1.png"
+  execute_process(COMMAND "${SEGMENT}" -o segmented "${CMAKE_CURRENT_LIST_DIR}/../files/photos/exif_1.png"
     WORKING_DIRECTORY "${SCRATCH}" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   file(MAKE_DIRECTORY "${SCRATCH}/own")
   file(COPY_FILE "${SCRATCH}/segmented/exif_1.labels.png" "${SCRATCH}/own/exif_1.truth0.png")

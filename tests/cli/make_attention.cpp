@@ -94,10 +94,10 @@ void write_safetensors(const fs::path& path, const Arrays& arrays) {
   for (const auto& [name, array] : arrays) {
     const std::size_t begin = payload.size();
     payload += bytes_of(array);
-    header += diffseg::message(header.size() > 1 ? ",\"" : "\"", name,
-                               "\":{\"dtype\":\"F32\",\"shape\":[", array.shape[0], ',',
-                               array.shape[1], ',', array.shape[2], "],\"data_offsets\":[", begin,
-                               ',', payload.size(), "]}");
+    header += diffseg::detail::message(header.size() > 1 ? ",\"" : "\"", name,
+                                       "\":{\"dtype\":\"F32\",\"shape\":[", array.shape[0], ',',
+                                       array.shape[1], ',', array.shape[2], "],\"data_offsets\":[",
+                                       begin, ',', payload.size(), "]}");
   }
   write(path, number_bytes(header.size() + 1, 8) + header + "}" + payload);
 }

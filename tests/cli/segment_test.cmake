@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.24)
 set(PROGRAM "${SEGMENT}")
 include("${CMAKE_CURRENT_LIST_DIR}/program.cmake")
-set(PHOTOS "${CMAKE_CURRENT_LIST_DIR}/../data/photos")
+set(PHOTOS "${CMAKE_CURRENT_LIST_DIR}/../files/photos")
 
 function(expect_file path)
   if(NOT EXISTS "${SCRATCH}/${path}")

@@ -9,7 +9,7 @@
 
 #include "support/catch.hpp"
 
-using diffseg::Cache;
+using diffseg::detail::Cache;
 
 TEST_CASE("a cache builds a value once and hands the same one out", "[cache]") {
   Cache<int, std::string> cache(4);

@@ -8,9 +8,9 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
-using diffseg::checked_product;
-using diffseg::is_finite;
-using diffseg::require;
+using diffseg::detail::checked_product;
+using diffseg::detail::is_finite;
+using diffseg::detail::require;
 
 TEST_CASE("require joins its parts into the message", "[check]") {
   REQUIRE_NOTHROW(require(true, "never built"));
@@ -21,7 +21,7 @@ TEST_CASE("require joins its parts into the message", "[check]") {
 
 TEST_CASE("message keeps the digits of a float", "[check]") {
   const float value = 0.1F + 0.2F;
-  REQUIRE(std::stof(diffseg::message(value)) == value);
+  REQUIRE(std::stof(diffseg::detail::message(value)) == value);
 }
 
 TEST_CASE("io_error is a runtime_error with its message", "[check]") {

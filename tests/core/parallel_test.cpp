@@ -11,9 +11,9 @@
 
 #include "support/catch.hpp"
 
-using diffseg::parallel_for;
-using diffseg::thread_count;
 using diffseg::ThreadLimit;
+using diffseg::detail::parallel_for;
+using diffseg::detail::thread_count;
 using Eigen::Index;
 
 namespace {

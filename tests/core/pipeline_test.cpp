@@ -47,7 +47,7 @@ TEST_CASE("a value that only moves passes through", "[pipeline]") {
     ++*value;
     return value;
   };
-  const auto chain = diffseg::Pipeline<decltype(wrap), decltype(wrap)>{wrap, wrap};
+  const auto chain = diffseg::detail::Pipeline<decltype(wrap), decltype(wrap)>{wrap, wrap};
   REQUIRE(*chain(std::make_unique<int>(1)) == 3);
 }
 

@@ -9,7 +9,7 @@
 #include "support/catch.hpp"
 
 using diffseg::Profile;
-using diffseg::ProfileScope;
+using diffseg::detail::ProfileScope;
 
 TEST_CASE("scopes are free to open when nobody listens", "[profile]") {
   REQUIRE(Profile::current() == nullptr);

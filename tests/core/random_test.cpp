@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 
 using namespace diffseg;
+using namespace diffseg::detail;
 
 TEST_CASE("RandomNumbers gives the numbers of SplitMix64", "[random]") {
   RandomNumbers random(1234567);  // the published test vector

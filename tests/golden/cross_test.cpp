@@ -2,8 +2,8 @@
 // Cross-attention and names against the published answers, in every case that has them.
 #include <cmath>
 #include <cstdint>
-#include <diffseg/stages/aggregate_cross.hpp>
-#include <diffseg/stages/name.hpp>
+#include <diffseg/attention/aggregate_cross.hpp>
+#include <diffseg/labels/name.hpp>
 #include <fstream>
 #include <iostream>
 #include <map>

@@ -57,10 +57,10 @@ void write_files(const Layers& layers, const std::filesystem::path& folder, cons
     entries.push_back({name + ".npy", support::text_of(path)});
     const std::size_t begin = payload.size();
     payload.append(reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes());
-    json += diffseg::message(json.size() > 1 ? "," : "", '"', name, R"(":{"dtype":")", dtype,
-                             R"(","shape":[)", layer.heads, ',', layer.queries.cells(), ',',
-                             layer.keys.cells(), R"(],"data_offsets":[)", begin, ',',
-                             payload.size(), "]}");
+    json += diffseg::detail::message(json.size() > 1 ? "," : "", '"', name, R"(":{"dtype":")",
+                                     dtype, R"(","shape":[)", layer.heads, ',',
+                                     layer.queries.cells(), ',', layer.keys.cells(),
+                                     R"(],"data_offsets":[)", begin, ',', payload.size(), "]}");
   }
   support::write_text(folder / "a.npz", support::zip_of(entries).bytes);
   support::write_text(folder / "a.safetensors", support::safetensors_of(json + "}", payload));

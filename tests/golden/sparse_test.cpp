@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Golden cases of which the largest numbers of each row are kept.
 #include <algorithm>
-#include <diffseg/evaluate.hpp>
-#include <diffseg/math/top_k.hpp>
+#include <diffseg/attention/top_k.hpp>
+#include <diffseg/labels/evaluate.hpp>
 #include <diffseg/segment.hpp>
 #include <iostream>
 #include <numeric>

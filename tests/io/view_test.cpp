@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Structs here have the members of other libraries' tensors; tests/io/foreign has the real ones.
+#include <diffseg/attention/aggregate.hpp>
 #include <diffseg/io/view.hpp>
-#include <diffseg/stages/aggregate.hpp>
 
 #include <array>
 #include <numeric>

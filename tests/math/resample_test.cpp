@@ -12,6 +12,7 @@
 #include "support/random.hpp"
 
 using namespace diffseg;
+using namespace diffseg::detail;
 using support::Random;
 
 namespace {

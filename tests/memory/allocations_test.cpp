@@ -26,6 +26,7 @@ void support::given(void* /*place*/) {}
 namespace {
 
 using namespace diffseg;
+using namespace diffseg::detail;
 
 /// What makes one image different from another.
 struct Scene {

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstddef>
-#include <diffseg/math/top_k.hpp>
+#include <diffseg/attention/top_k.hpp>
 #include <diffseg/segment.hpp>
 #include <iostream>
 #include <utility>
@@ -38,6 +38,7 @@ void support::given(void* place) {
 namespace {
 
 using namespace diffseg;
+using namespace diffseg::detail;
 
 /// Bytes held at the peak of body() beyond those before it.
 template <class Body>

@@ -7,7 +7,7 @@
 int main(int argc, char**) {
   std::vector<long> parts(1000, 0);
   const bool quiet = argc > 1;
-  diffseg::parallel_for(1000, [&](Eigen::Index index) {
+  diffseg::detail::parallel_for(1000, [&](Eigen::Index index) {
     parts[quiet ? static_cast<std::size_t>(index) : 0] += index;
   });
   long sum = 0;

@@ -2,7 +2,7 @@
 // Aggregate in the scalar of a test.
 #pragma once
 
-#include <diffseg/stages/aggregate.hpp>
+#include <diffseg/attention/aggregate.hpp>
 
 namespace support {
 

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 #include <diffseg/core/parallel.hpp>
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/layer.hpp>
 #include <diffseg/io/npy.hpp>
 #include <filesystem>
 #include <fstream>
@@ -100,7 +100,7 @@ std::vector<Scalar> softmax(const diffseg::Tensor& queries, const diffseg::Tenso
   const Index count = keys.shape.at(keys.shape.size() - 2);
   const bool shared = static_cast<Index>(k.size()) == count * depth;
   std::vector<Scalar> values(static_cast<std::size_t>(queries.shape.at(0) * rows * count));
-  diffseg::parallel_for(queries.shape.at(0) * rows, [&](Index row) {
+  diffseg::detail::parallel_for(queries.shape.at(0) * rows, [&](Index row) {
     const Index head = shared ? 0 : row / rows;
     const Eigen::Map<const Matrix<double>> own(k.data() + head * count * depth, count, depth);
     const Eigen::Map<const Eigen::VectorXd> query(q.data() + row * depth, depth);

@@ -5,7 +5,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/layer.hpp>
+#include <diffseg/data/maps.hpp>
 #include <random>
 #include <string>
 #include <utility>

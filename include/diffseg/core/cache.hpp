@@ -8,7 +8,7 @@
 #include <mutex>
 #include <utility>
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// What a Cache did since it was made or cleared.
 struct CacheStatistics {
@@ -63,4 +63,4 @@ class Cache {
   std::size_t misses_ = 0;
 };
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

@@ -18,6 +18,8 @@ class io_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+namespace detail {
+
 /// The parts of a message, written one after the other.
 template <class... Parts>
 [[nodiscard]] std::string message(const Parts&... parts) {
@@ -52,5 +54,7 @@ template <std::integral Integer>
           ": sizes must multiply without overflow, got ", a, " x ", b);
   return a * b;
 }
+
+}  // namespace detail
 
 }  // namespace diffseg

@@ -99,10 +99,12 @@ class ThreadLimit {
   int previous_;
 };
 
+namespace detail {
+
 /// Threads that parallel_for would use now, >= 1.
 [[nodiscard]] inline int thread_count() {
 #ifdef _OPENMP
-  return omp_in_parallel() != 0 ? 1 : std::min(omp_get_max_threads(), detail::thread_limit);
+  return omp_in_parallel() != 0 ? 1 : std::min(omp_get_max_threads(), thread_limit);
 #else
   return 1;
 #endif
@@ -113,14 +115,14 @@ class ThreadLimit {
 template <class MakeScratch, class Body>
 void parallel_for(Eigen::Index count, const MakeScratch& make_scratch, const Body& body) {
   if (count <= 0) return;
-  detail::FirstException failure;
+  FirstException failure;
   [[maybe_unused]] const int threads =
       static_cast<int>(std::min<Eigen::Index>(thread_count(), count));
 #ifdef _OPENMP
 #pragma omp parallel num_threads(threads)
 #endif
   {
-    detail::keep_eigen_serial();
+    keep_eigen_serial();
     // A failed scratch must not leave the region; its thread then skips its share and reports it.
     std::exception_ptr no_scratch;
     auto run = [&](Eigen::Index index, auto* scratch) {
@@ -160,9 +162,9 @@ void parallel_for(Eigen::Index count, std::vector<Scratch>& kept, const Prepare&
                   const Body& body) {
   const auto threads = static_cast<std::size_t>(thread_count());
   if (kept.size() < threads) kept.resize(threads);
-  using Borrowed = detail::Borrowed<Scratch>;
+  using Borrowed = Borrowed<Scratch>;
   parallel_for(
-      count, [&] { return Borrowed(kept[detail::thread_index()], prepare); },
+      count, [&] { return Borrowed(kept[thread_index()], prepare); },
       [&](Eigen::Index index, Borrowed& scratch) { body(index, scratch.get()); });
 }
 
@@ -173,5 +175,7 @@ void parallel_for(Eigen::Index count, const Body& body) {
   parallel_for(
       count, [] { return Nothing{}; }, [&](Eigen::Index index, Nothing&) { body(index); });
 }
+
+}  // namespace detail
 
 }  // namespace diffseg

@@ -7,6 +7,8 @@
 
 namespace diffseg {
 
+namespace detail {
+
 /// Two stages as one: calls `second` with what `first` returns. A stage is any callable with one
 /// argument: an aggregate of this library, a lambda, another Pipeline.
 template <class First, class Second>
@@ -20,11 +22,13 @@ struct Pipeline {
   }
 };
 
+}  // namespace detail
+
 /// `Aggregate{} | Compare{} | Merge{} | Assign{}`, found when either side is a stage of ours.
 template <class First, class Second>
 requires std::is_class_v<std::remove_cvref_t<First>> && std::is_class_v<std::remove_cvref_t<Second>>
 [[nodiscard]] constexpr auto operator|(First&& first, Second&& second) {
-  return Pipeline<std::remove_cvref_t<First>, std::remove_cvref_t<Second>>{
+  return detail::Pipeline<std::remove_cvref_t<First>, std::remove_cvref_t<Second>>{
       std::forward<First>(first), std::forward<Second>(second)};
 }
 

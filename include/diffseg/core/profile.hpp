@@ -14,6 +14,8 @@
 
 namespace diffseg {
 
+namespace detail {
+
 /// One finished scope.
 struct ProfileEvent {
   const char* stage;  ///< static text
@@ -23,6 +25,8 @@ struct ProfileEvent {
   std::chrono::steady_clock::time_point end;
   std::int64_t bytes;  ///< bytes read and written in main memory at least, 0 when not told
 };
+
+}  // namespace detail
 
 /// All calls of one stage, added up.
 struct ProfileRow {
@@ -46,7 +50,7 @@ class Profile {
   /// Nobody listens: nullptr, at the price of one load.
   static Profile* current() { return listener().load(std::memory_order_acquire); }
 
-  void add(const ProfileEvent& event) {
+  void add(const detail::ProfileEvent& event) {
     const std::lock_guard lock(mutex_);
     events_.push_back(event);
   }
@@ -55,7 +59,7 @@ class Profile {
   [[nodiscard]] std::vector<ProfileRow> rows() const {
     std::vector<ProfileRow> rows;
     double total = 0;
-    for (const ProfileEvent& event : sorted_events()) {
+    for (const detail::ProfileEvent& event : sorted_events()) {
       auto row = std::find_if(rows.begin(), rows.end(),
                               [&](const ProfileRow& r) { return r.stage == event.stage; });
       if (row == rows.end()) row = rows.insert(rows.end(), {event.stage, event.depth});
@@ -78,7 +82,7 @@ class Profile {
     };
     out << "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[";
     for (std::size_t i = 0; i < events.size(); ++i) {
-      const ProfileEvent& event = events[i];
+      const detail::ProfileEvent& event = events[i];
       out << (i == 0 ? "" : ",") << "\n{\"ph\":\"X\",\"cat\":\"diffseg\",\"pid\":1,\"name\":\""
           << event.stage << "\",\"tid\":" << event.thread
           << ",\"ts\":" << microseconds(event.begin - events.front().begin)
@@ -93,7 +97,7 @@ class Profile {
     static std::atomic<Profile*> instance{nullptr};
     return instance;
   }
-  [[nodiscard]] std::vector<ProfileEvent> sorted_events() const {
+  [[nodiscard]] std::vector<detail::ProfileEvent> sorted_events() const {
     const std::lock_guard lock(mutex_);
     auto events = events_;
     std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) {
@@ -103,9 +107,11 @@ class Profile {
   }
 
   mutable std::mutex mutex_;
-  std::vector<ProfileEvent> events_;
+  std::vector<detail::ProfileEvent> events_;
   Profile* previous_;
 };
+
+namespace detail {
 
 /// Times its own life under the name `stage` (static text) when a Profile listens.
 class ProfileScope {
@@ -138,5 +144,7 @@ class ProfileScope {
   int depth_ = 0;
   std::chrono::steady_clock::time_point begin_;
 };
+
+}  // namespace detail
 
 }  // namespace diffseg

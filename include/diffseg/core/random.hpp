@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// SplitMix64 (Steele, Lea, Flood 2014): any seed is a good one.
 class RandomNumbers {
@@ -35,4 +35,4 @@ class RandomNumbers {
   std::uint64_t state_;
 };
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

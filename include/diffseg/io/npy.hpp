@@ -68,9 +68,9 @@ requires(std::is_arithmetic_v<T> && sizeof(T) <= 8) ||
                                                   const std::vector<Index>& shape,
                                                   std::span<const T> values) {
   Index count = 1;
-  for (const Index extent : shape) count = checked_product(count, extent, "write_npy");
-  require(count == static_cast<Index>(values.size()), "write_npy: the shape must hold ",
-          values.size(), " values, got ", count);
+  for (const Index extent : shape) count = detail::checked_product(count, extent, "write_npy");
+  detail::require(count == static_cast<Index>(values.size()), "write_npy: the shape must hold ",
+                  values.size(), " values, got ", count);
   std::filesystem::path beside = path;
   beside += ".tmp";
   std::ofstream file(beside, std::ios::binary);

@@ -68,7 +68,7 @@ inline Tensor NpzFile::read(std::string_view name) const {
   detail::require_io(found != names_.end(), file_.name, "member: there is no '", name, "' among ",
                      names_.size(), " arrays; names() lists them");
   const auto& member = members_[static_cast<std::size_t>(found - names_.begin())];
-  const FileBytes array = unpack(member, message(file_.name, '[', name, ']'));
+  const FileBytes array = unpack(member, detail::message(file_.name, '[', name, ']'));
   detail::require_io(detail::crc32(array.bytes) == member.checksum, array.name,
                      "checksum: does not fit the numbers, they are damaged; copy the file again");
   return detail::npy_tensor(array);

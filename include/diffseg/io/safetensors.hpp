@@ -41,7 +41,7 @@ class SafetensorsFile {
     detail::require_io(found != names_.end(), file_.name, "tensor: there is no '", name, "' among ",
                        names_.size(), "; names() lists them");
     const auto& entry = entries_[static_cast<std::size_t>(found - names_.begin())];
-    const std::string own_name = message(file_.name, '[', name, ']');
+    const std::string own_name = detail::message(file_.name, '[', name, ']');
     const auto known = detail::safetensors_type(entry.dtype);
     detail::require_io(known && known->type, own_name, "dtype: ", entry.dtype,
                        " is not read; save the tensor as F16, BF16, F32 or F64");

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <diffseg/io/detail/view_matrices.hpp>
-#include <diffseg/math/sparse_layer.hpp>
 
 namespace diffseg {
 
@@ -35,15 +34,15 @@ template <std::ranges::contiguous_range Numbers>
       view(std::ranges::data(numbers), std::move(shape), std::move(strides), std::move(owner));
   Index needed = 1;
   for (std::size_t axis = 0; axis < result.shape.size(); ++axis) {
-    require(result.strides[axis] >= 0, "view: strides: must be >= 0 within a span, got ",
-            detail::shape_text(result.strides));
+    detail::require(result.strides[axis] >= 0, "view: strides: must be >= 0 within a span, got ",
+                    detail::shape_text(result.strides));
     if (result.shape[axis] == 0) return result;
     needed += (result.shape[axis] - 1) * result.strides[axis];
   }
-  require(std::cmp_less_equal(needed, std::ranges::size(numbers)),
-          "view: shape: ", detail::shape_text(result.shape), " with strides ",
-          detail::shape_text(result.strides), " needs ", needed, " numbers, got ",
-          std::ranges::size(numbers));
+  detail::require(std::cmp_less_equal(needed, std::ranges::size(numbers)),
+                  "view: shape: ", detail::shape_text(result.shape), " with strides ",
+                  detail::shape_text(result.strides), " needs ", needed, " numbers, got ",
+                  std::ranges::size(numbers));
   return result;
 }
 
@@ -149,8 +148,8 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
                   detail::shape_text(k.shape));
   refusal.require(q.type == k.type, "type: queries and keys must be of one, got numbers of ",
                   number_bytes(q.type), " and ", number_bytes(k.type), " bytes");
-  refusal.require(is_finite(scale) && scale >= 0, "scale: must be > 0, or 0 for 1 / sqrt(depth), ",
-                  "got ", scale);
+  refusal.require(detail::is_finite(scale) && scale >= 0,
+                  "scale: must be > 0, or 0 for 1 / sqrt(depth), ", "got ", scale);
   detail::check_rows(q);
   detail::check_rows(k);
   Layer layer =

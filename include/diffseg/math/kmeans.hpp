@@ -14,12 +14,12 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/random.hpp"
 #include "diffseg/core/types.hpp"
-#include "diffseg/kernels/centre_distances.hpp"
-#include "diffseg/kernels/cluster_sums.hpp"
-#include "diffseg/kernels/column_means.hpp"
-#include "diffseg/kernels/kmeans_result.hpp"
+#include "diffseg/math/detail/centre_distances.hpp"
+#include "diffseg/math/detail/cluster_sums.hpp"
+#include "diffseg/math/detail/column_means.hpp"
+#include "diffseg/math/detail/kmeans_result.hpp"
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// Of lloyd_kmeans.
 struct KMeansOptions {
@@ -27,8 +27,6 @@ struct KMeansOptions {
   double tolerance = 1e-4;  ///< >= 0; stops when the centres' squared moves sum up to at most this
                             ///< times the mean variance of the columns
 };
-
-namespace detail {
 
 /// Lloyd's KMeans. Bounds on the distances to all centres (Elkan, ICML 2003) leave out rows whose
 /// label cannot change; what is computed has the same bits as without them.
@@ -251,20 +249,18 @@ class PlusPlus {
   std::vector<double> tried_;    // the same with one more
 };
 
-}  // namespace detail
-
 /// Lloyd's KMeans over rows [R x n] from the given centres [K x n], 1 <= K <= R. Errors:
 /// std::invalid_argument for K or widths out of range, numbers that are not finite.
 template <class Scalar>
 [[nodiscard]] KMeansResult<Scalar> lloyd_kmeans(const Matrix<Scalar>& rows,
                                                 const Matrix<Scalar>& centres,
                                                 const KMeansOptions& options = {}) {
-  detail::check_centres(rows, centres);
+  check_centres(rows, centres);
   require(options.max_iterations >= 1, "KMeans: max_iterations must be >= 1, got ",
           options.max_iterations);
   require(options.tolerance >= 0 && is_finite(options.tolerance),
           "KMeans: tolerance must be >= 0 and finite, got ", options.tolerance);
-  return detail::Lloyd<Scalar>(rows, options).run(centres);
+  return Lloyd<Scalar>(rows, options).run(centres);
 }
 
 /// `clusters` of the rows [R x n] as first centres [K x n]: k-means++ (Arthur and Vassilvitskii,
@@ -277,7 +273,7 @@ template <class Scalar>
   require(clusters >= 1 && clusters <= rows.rows(),
           "KMeans: clusters must be 1 .. the number of rows ", rows.rows(), ", got ", clusters);
   static_cast<void>(column_means(rows, "KMeans"));
-  return detail::PlusPlus<Scalar>(rows, seed).choose(clusters);
+  return PlusPlus<Scalar>(rows, seed).choose(clusters);
 }
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

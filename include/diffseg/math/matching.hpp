@@ -8,15 +8,13 @@
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/types.hpp"
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// Rows and columns in pairs; as many pairs as the shorter side has.
 struct Matching {
   std::vector<Index> columns;  ///< [rows] column of each row, -1: none left for it
   double total = 0;            ///< sum of the paired scores
 };
-
-namespace detail {
 
 /// Shortest augmenting paths (Crouse, "On implementing 2D rectangular assignment algorithms",
 /// 2016) over costs [rows x columns], rows <= columns. Looks at the columns in the order of the
@@ -110,8 +108,6 @@ class ShortestPaths {
   std::vector<Index> path_, row_of_, column_of_, remaining_, reached_;
 };
 
-}  // namespace detail
-
 /// Scores [rows x columns] -> the pairs of rows and columns, each used once at most, whose scores
 /// have the largest sum. Any shape; none of either: no pairs. Exact for integers up to 2^53 in all,
 /// else up to rounding in double. O(short side^2 * long side). Errors: std::invalid_argument for
@@ -126,7 +122,7 @@ template <class Scalar>
   costs = -costs;
   const bool tall = costs.rows() > costs.cols();
   if (tall) costs = Matrix<double>(costs.transpose());
-  const std::vector<Index> partners = detail::ShortestPaths(costs).solve();
+  const std::vector<Index> partners = ShortestPaths(costs).solve();
 
   Matching matching;
   matching.columns.assign(static_cast<std::size_t>(scores.rows()), -1);
@@ -138,4 +134,4 @@ template <class Scalar>
   return matching;
 }
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

@@ -13,12 +13,12 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/random.hpp"
 #include "diffseg/core/types.hpp"
-#include "diffseg/kernels/centre_distances.hpp"
-#include "diffseg/kernels/cluster_sums.hpp"
-#include "diffseg/kernels/column_means.hpp"
-#include "diffseg/kernels/kmeans_result.hpp"
+#include "diffseg/math/detail/centre_distances.hpp"
+#include "diffseg/math/detail/cluster_sums.hpp"
+#include "diffseg/math/detail/column_means.hpp"
+#include "diffseg/math/detail/kmeans_result.hpp"
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// Of minibatch_kmeans.
 struct MiniBatchOptions {
@@ -28,8 +28,6 @@ struct MiniBatchOptions {
   double reassignment_ratio = 0.01;  ///< 0 .. 1; starved: fewer draws than this of the largest
   std::uint64_t seed = 0;            ///< of the draws
 };
-
-namespace detail {
 
 template <class Scalar>
 class MiniBatch {
@@ -172,8 +170,6 @@ class MiniBatch {
   double best_ = 0;
 };
 
-}  // namespace detail
-
 /// KMeans over rows [R x n] from the given centres [K x n], 1 <= K <= R, by random batches
 /// (Sculley, WWW 2010): every centre learns at the rate of one over its draws; centres that starve
 /// move to random rows; it ends when the smoothed inertia of the batches no longer improves.
@@ -183,13 +179,13 @@ template <class Scalar>
 [[nodiscard]] KMeansResult<Scalar> minibatch_kmeans(const Matrix<Scalar>& rows,
                                                     const Matrix<Scalar>& centres,
                                                     const MiniBatchOptions& options = {}) {
-  detail::check_centres(rows, centres);
+  check_centres(rows, centres);
   require(options.batch >= 1, "KMeans: batch must be >= 1, got ", options.batch);
   require(options.max_passes >= 1, "KMeans: max_passes must be >= 1, got ", options.max_passes);
   require(options.patience >= 1, "KMeans: patience must be >= 1, got ", options.patience);
   require(options.reassignment_ratio >= 0 && options.reassignment_ratio <= 1,
           "KMeans: reassignment_ratio must be 0 .. 1, got ", options.reassignment_ratio);
-  return detail::MiniBatch<Scalar>(rows, options).run(centres);
+  return MiniBatch<Scalar>(rows, options).run(centres);
 }
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

@@ -11,11 +11,11 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/random.hpp"
 #include "diffseg/core/types.hpp"
-#include "diffseg/kernels/centred_rows.hpp"
-#include "diffseg/kernels/column_means.hpp"
-#include "diffseg/kernels/orthonormal.hpp"
+#include "diffseg/math/detail/centred_rows.hpp"
+#include "diffseg/math/detail/column_means.hpp"
+#include "diffseg/math/detail/orthonormal.hpp"
 
-namespace diffseg {
+namespace diffseg::detail {
 
 enum class PcaMethod {
   automatic,  ///< exact while rows or columns are few, or most components are asked for
@@ -57,8 +57,6 @@ struct Pca {
         .transpose();
   }
 };
-
-namespace detail {
 
 /// The leading directions of rows.
 template <class Scalar>
@@ -169,8 +167,6 @@ void fix_signs(Directions<Scalar>& directions) {
   }
 }
 
-}  // namespace detail
-
 /// rows [R x n] -> their principal components, and the scores [R x k] of the rows fitted, without
 /// whitening. Errors: std::invalid_argument for components outside 1 .. min(R, n), R being the rows
 /// fitted, other options out of range, rows that are not finite.
@@ -179,7 +175,7 @@ template <class Scalar>
                                   Matrix<Scalar>& scores) {
   const Index count =
       options.sample.empty() ? rows.rows() : static_cast<Index>(options.sample.size());
-  const Index most = detail::check_pca(rows.rows(), count, rows.cols(), options);
+  const Index most = check_pca(rows.rows(), count, rows.cols(), options);
   Pca<Scalar> pca;
   pca.whiten = options.whiten;
   pca.mean = column_means(rows, "PCA", options.sample).transpose().template cast<Scalar>();
@@ -187,9 +183,8 @@ template <class Scalar>
   const bool small = most <= 512 || 2 * (options.components + options.oversampling) >= most;
   const bool exact =
       options.method == PcaMethod::exact || (options.method == PcaMethod::automatic && small);
-  auto found = exact
-                   ? detail::exact_directions(centred, options.components)
-                   : detail::RandomDirections<Scalar>(centred, count, rows.cols(), options).find();
+  auto found = exact ? exact_directions(centred, options.components)
+                     : RandomDirections<Scalar>(centred, count, rows.cols(), options).find();
   // A basis of less than full rank has rows without length.
   constexpr double negligible = 1e-10;
   if (!exact && found.values.minCoeff() <= negligible * found.values.maxCoeff()) {
@@ -197,7 +192,7 @@ template <class Scalar>
     orthonormalise_rows(complete);
     found.rows = complete.template cast<Scalar>();
   }
-  detail::fix_signs(found);
+  fix_signs(found);
   pca.components = std::move(found.rows);
   pca.explained_variance = found.values / static_cast<double>(std::max<Index>(1, count - 1));
   pca.explained_variance_ratio =
@@ -239,4 +234,4 @@ Matrix<Scalar> Pca<Scalar>::inverse(const Matrix<Scalar>& scores) const {
   return rows;
 }
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

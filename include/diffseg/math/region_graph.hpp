@@ -12,7 +12,7 @@
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/types.hpp"
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// Regions of equal value and their shared borders. Regions that touch always have different
 /// values. Works on runs of equal pixels in a row, not on pixels.
@@ -235,4 +235,4 @@ class RegionGraph {
   std::vector<Edge> edges_;
 };
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

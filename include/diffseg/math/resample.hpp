@@ -12,7 +12,7 @@
 #include "diffseg/core/packet.hpp"
 #include "diffseg/core/types.hpp"
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// What a target cell receives, axis by axis. "Bilinear" has half-pixel centres: source =
 /// (target + 1/2) * from / to - 1/2, clamped to [0, from - 1].
@@ -208,8 +208,6 @@ class Resampler {
   std::vector<Scalar> sums_;
 };
 
-namespace detail {
-
 struct ResamplerKey {
   GridSize from;
   GridSize to;
@@ -223,19 +221,17 @@ Cache<ResamplerKey, Resampler<Scalar>>& resampler_cache() {
   return cache;
 }
 
-}  // namespace detail
-
 /// The resampler of these arguments, built once per process (the 64 used last are kept).
 template <class Scalar>
 [[nodiscard]] std::shared_ptr<const Resampler<Scalar>> cached_resampler(GridSize from, GridSize to,
                                                                         Resampling mode) {
-  return detail::resampler_cache<Scalar>().get({from, to, mode},
-                                               [&] { return Resampler<Scalar>(from, to, mode); });
+  return resampler_cache<Scalar>().get({from, to, mode},
+                                       [&] { return Resampler<Scalar>(from, to, mode); });
 }
 
 template <class Scalar>
 [[nodiscard]] CacheStatistics resampler_statistics() {
-  return detail::resampler_cache<Scalar>().statistics();
+  return resampler_cache<Scalar>().statistics();
 }
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

@@ -12,9 +12,7 @@
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/types.hpp"
 
-namespace diffseg {
-
-namespace detail {
+namespace diffseg::detail {
 
 /// A few sets as the runs of rows that belong to the same of them.
 struct SharedRuns {
@@ -95,14 +93,12 @@ void group_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>>
   }
 }
 
-}  // namespace detail
-
 /// What row_means works with; kept for the next call, it allocates nothing again.
 template <class Scalar>
 struct RowMeansScratch {
-  std::vector<detail::SharedRuns> runs;         ///< of each group of sets
-  std::vector<detail::RunScratch> memberships;  ///< for each thread
-  std::vector<Buffer<Scalar>> sums;             ///< for each thread
+  std::vector<SharedRuns> runs;         ///< of each group of sets
+  std::vector<RunScratch> memberships;  ///< for each thread
+  std::vector<Buffer<Scalar>> sums;     ///< for each thread
 };
 
 /// means [sets.size() x n] = for each set the mean of its rows of `rows` [R x n]. Sets are not
@@ -116,7 +112,7 @@ void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> s
                RowMeansScratch<Scalar>& scratch) {
   // The sets' rows of a tile stay in the second cache level; long pieces of rows stream best.
   constexpr Index tile = 4096;
-  constexpr std::size_t together = detail::SharedRuns::sets;
+  constexpr std::size_t together = SharedRuns::sets;
   means.resize(static_cast<Index>(sets.size()), rows.cols());
   const std::size_t groups = (order.size() + together - 1) / together;
   auto& runs = scratch.runs;
@@ -125,10 +121,10 @@ void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> s
     return order.subspan(group * together, std::min(together, order.size() - group * together));
   };
   parallel_for(
-      static_cast<Index>(groups), scratch.memberships, [](detail::RunScratch&) {},
-      [&](Index group, detail::RunScratch& memberships) {
+      static_cast<Index>(groups), scratch.memberships, [](RunScratch&) {},
+      [&](Index group, RunScratch& memberships) {
         const auto i = static_cast<std::size_t>(group);
-        detail::find_runs(sets, group_sets(i), rows.rows(), memberships, runs[i]);
+        find_runs(sets, group_sets(i), rows.rows(), memberships, runs[i]);
       });
   const Index tiles = (rows.cols() + tile - 1) / tile;
   parallel_for(
@@ -137,8 +133,8 @@ void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> s
       [&](Index task, Buffer<Scalar>& sum) {
         const auto group = static_cast<std::size_t>(task % static_cast<Index>(groups));
         const Index begin = task / static_cast<Index>(groups) * tile;
-        detail::group_means(rows, sets, group_sets(group), runs[group], begin,
-                            std::min(tile, rows.cols() - begin), sum.data(), means);
+        group_means(rows, sets, group_sets(group), runs[group], begin,
+                    std::min(tile, rows.cols() - begin), sum.data(), means);
       });
 }
 
@@ -150,4 +146,4 @@ void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> s
   row_means(rows, sets, order, means, scratch);
 }
 
-}  // namespace diffseg
+}  // namespace diffseg::detail

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <diffseg/data/layer.hpp>
 #include <diffseg/io/detail/tensor.hpp>
 
 namespace diffseg {
@@ -137,8 +138,9 @@ Layer layer_of_shape(const std::vector<Index>& shape, NumberType number, const L
   const detail::FileRefusal refusal{tensor.name};
   detail::check_attention_shape(tensor.shape, refusal);
   const Index count = detail::count_of(tensor.shape);
-  require(count == tensor.count(), "layer_from: a tensor of ", detail::shape_text(tensor.shape),
-          " must hold ", count, " numbers, got ", tensor.count());
+  detail::require(count == tensor.count(), "layer_from: a tensor of ",
+                  detail::shape_text(tensor.shape), " must hold ", count, " numbers, got ",
+                  tensor.count());
   Layer layer = detail::layer_of_shape(tensor.shape, tensor.type, grids, refusal);
   layer.data = tensor.bytes.data();
   layer.owner = tensor.owner;

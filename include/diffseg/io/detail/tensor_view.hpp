@@ -24,7 +24,7 @@ struct ViewRefusal {
   template <class... Parts>
   void require(bool condition, const Parts&... parts) const {
     if (condition) return;
-    diffseg::require(false, "view: ", name, name.empty() ? "" : ": ", parts...);
+    detail::require(false, "view: ", name, name.empty() ? "" : ": ", parts...);
   }
 };
 
@@ -132,7 +132,7 @@ struct TensorView {
                       detail::shape_text(shape), " do not follow one another, got ",
                       detail::shape_text(strides), "; make it contiguous");
     TensorView result = *this;
-    result.shape[outer] = checked_product(shape[outer], shape[inner], "view");
+    result.shape[outer] = detail::checked_product(shape[outer], shape[inner], "view");
     if (shape[inner] != 1) result.strides[outer] = strides[inner];
     result.shape.erase(result.shape.begin() + axis + 1);
     result.strides.erase(result.strides.begin() + axis + 1);

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// Attention out of queries and keys, some queries at a time, so that it is never stored as a whole.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "diffseg/core/packet.hpp"
+#include "diffseg/core/types.hpp"
+
+namespace diffseg::detail {
+
+/// The weighted sum over heads of softmax over keys of q . k, for up to `block` queries. Queries
+/// lie along the packets, so that the soft-max needs no sum across one; what a query gets does not
+/// depend on the others.
+template <class Scalar>
+class SoftmaxProducts {
+ public:
+  static constexpr Index lanes = packet_size<Scalar>;
+  static constexpr Index block = 2 * lanes;  // queries at once
+
+  SoftmaxProducts() = default;
+  SoftmaxProducts(Index keys, Index depth) { resize(keys, depth); }
+
+  /// For other sizes; to be cleared then. More room than that stays.
+  void resize(Index keys, Index depth) {
+    keys_ = keys;
+    depth_ = depth;
+    make_room(queries_, depth * block);
+    make_room(scores_, keys * block);
+    make_room(sums_, keys * block);
+    make_room(loaded_, chunk * depth);
+  }
+
+  /// Forgets the heads added.
+  void clear() { sums_.head(keys_ * block).setZero(); }
+
+  /// Adds one head: `count` queries [count, depth], `query_stride` numbers apart, scaled by
+  /// `scale`, against all keys [keys, depth].
+  template <class Element>
+  void add(const Element* queries, Index query_stride, Index count, Scalar scale,
+           const Element* keys, Index key_stride, Scalar weight) {
+    queries_.head(depth_ * block).setZero();
+    for (Index i = 0; i < count; ++i) {
+      for (Index k = 0; k < depth_; ++k) {
+        queries_[k * block + i] = scale * static_cast<Scalar>(queries[i * query_stride + k]);
+      }
+    }
+    most_.setConstant(block, std::numeric_limits<Scalar>::lowest());
+    if constexpr (std::is_same_v<Element, Scalar>) {
+      score(keys, key_stride, 0, keys_);
+    } else {
+      for (Index first = 0; first < keys_; first += chunk) {
+        const Index some = std::min(chunk, keys_ - first);
+        for (Index i = 0; i < some; ++i) load(keys + (first + i) * key_stride, i);
+        score(loaded_.data(), depth_, first, some);
+      }
+    }
+    soften(weight);
+  }
+
+  /// out [count x keys], rows `stride` apart: what the queries have got.
+  void write(Index count, Scalar* out, Index stride) const {
+    constexpr Index tile = 64 / static_cast<Index>(sizeof(Scalar));  // one cache line of a row
+    for (Index key = 0; key < keys_; key += tile) {
+      const Index end = std::min(keys_, key + tile);
+      for (Index i = 0; i < count; ++i) {
+        for (Index k = key; k < end; ++k) out[i * stride + k] = sums_[k * block + i];
+      }
+    }
+  }
+
+ private:
+  using Lanes = Packet<Scalar>;
+  static constexpr Index chunk = 64;  // keys converted at a time
+
+  template <class Element>
+  void load(const Element* key, Index place) {
+    using Numbers = Eigen::Array<Element, Eigen::Dynamic, 1>;
+    loaded_.segment(place * depth_, depth_) =
+        Eigen::Map<const Numbers>(key, depth_).template cast<Scalar>();
+  }
+
+  /// Scores of the keys first .. first + count - 1, and their maxima.
+  void score(const Scalar* keys, Index stride, Index first, Index count) {
+    Index i = 0;
+    for (; i + 4 <= count; i += 4) score_some<4>(keys + i * stride, stride, first + i);
+    for (; i < count; ++i) score_some<1>(keys + i * stride, stride, first + i);
+  }
+
+  template <int Keys>
+  void score_some(const Scalar* keys, Index stride, Index first) {
+    using namespace Eigen::internal;
+    Lanes totals[2 * Keys];
+    for_constants<2 * Keys>([&](auto i) { totals[i] = pset1<Lanes>(Scalar(0)); });
+    const Scalar* query = queries_.data();
+    for (Index k = 0; k < depth_; ++k, query += block) {
+      const Lanes left = pload<Lanes>(query);
+      const Lanes right = pload<Lanes>(query + lanes);
+      for_constants<Keys>([&](auto j) {
+        const Lanes number = pset1<Lanes>(keys[j * stride + k]);
+        totals[2 * j] = pmadd(number, left, totals[2 * j]);
+        totals[2 * j + 1] = pmadd(number, right, totals[2 * j + 1]);
+      });
+    }
+    for_constants<2 * Keys>([&](auto i) {
+      pstore(scores_.data() + first * block + i * lanes, totals[i]);
+      Scalar* most = most_.data() + i % 2 * lanes;
+      pstore(most, pmax(pload<Lanes>(most), totals[i]));
+    });
+  }
+
+  /// sums += weight * soft-max of the scores; the largest of a query becomes exp(0).
+  void soften(Scalar weight) {
+    using namespace Eigen::internal;
+    Lanes total[2] = {pset1<Lanes>(Scalar(0)), pset1<Lanes>(Scalar(0))};
+    const Lanes most[2] = {pload<Lanes>(most_.data()), pload<Lanes>(most_.data() + lanes)};
+    for (Index key = 0; key < keys_; ++key) {
+      for_constants<2>([&](auto i) {
+        Scalar* place = scores_.data() + key * block + i * lanes;
+        const Lanes power = pexp(psub(pload<Lanes>(place), most[i]));
+        total[i] = padd(total[i], power);
+        pstore(place, power);
+      });
+    }
+    for (Lanes& value : total) value = pdiv(pset1<Lanes>(weight), value);
+    for (Index key = 0; key < keys_; ++key) {
+      for_constants<2>([&](auto i) {
+        const Index place = key * block + i * lanes;
+        Scalar* sum = sums_.data() + place;
+        pstore(sum, pmadd(pload<Lanes>(scores_.data() + place), total[i], pload<Lanes>(sum)));
+      });
+    }
+  }
+
+  Index keys_ = 0, depth_ = 0;
+  Buffer<Scalar> queries_;        // [depth x block]
+  Buffer<Scalar> scores_, sums_;  // [keys x block]
+  Buffer<Scalar> loaded_;         // [chunk x depth]
+  Buffer<Scalar> most_;           // [block] the largest score of each query
+};
+
+}  // namespace diffseg::detail

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// Assign: Proposals -> Labels.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "diffseg/core/bits.hpp"
+#include "diffseg/core/check.hpp"
+#include "diffseg/core/parallel.hpp"
+#include "diffseg/core/profile.hpp"
+#include "diffseg/core/workspace.hpp"
+#include "diffseg/data/labels.hpp"
+#include "diffseg/data/proposals.hpp"
+#include "diffseg/labels/detail/cell_rows.hpp"
+#include "diffseg/math/resample.hpp"
+
+namespace diffseg {
+
+/// What the numbers of Labels::values mean.
+enum class LabelIds {
+  compact,   ///< 0 .. K - 1 for the K proposals that win somewhere, in their order
+  reference  ///< indices of proposals, with gaps
+};
+
+/// Proposals -> Labels: every proposal bilinearly enlarged (half-pixel centres) to `size`, the
+/// label the first of the largest; the enlarged proposals are never stored. Equal to enlarging all
+/// and taking the arg max, pixel for pixel (-ffast-math may round ties apart). Errors:
+/// std::invalid_argument for a size below 1 x 1, proposals that do not match their grid, hold
+/// negative or non-finite numbers, none at all.
+struct Assign {
+  GridSize size = {512, 512};        ///< pixels of the result, >= 1 x 1
+  LabelIds ids = LabelIds::compact;  ///< what the labels count
+
+  template <class Scalar>
+  [[nodiscard]] Labels operator()(const Proposals<Scalar>& proposals) const {
+    Labels labels;
+    (*this)(proposals, labels);
+    return labels;
+  }
+
+  /// The same into `labels`, reusing its storage.
+  template <class Scalar>
+  void operator()(const Proposals<Scalar>& proposals, Labels& labels) const {
+    Workspace workspace;
+    (*this)(proposals, labels, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar>
+  void operator()(const Proposals<Scalar>& proposals, Labels& labels, Workspace& workspace) const {
+    const GridSize grid = proposals.maps.grid();
+    detail::require(size.height >= 1 && size.width >= 1,
+                    "Assign: size must be at least 1 x 1, got ", size.height, " x ", size.width);
+    detail::require(proposals.rows.rows() >= 1,
+                    "Assign: there must be at least one proposal, got 0");
+    detail::require(proposals.rows.cols() == grid.cells(), "Assign: proposals must have ",
+                    grid.cells(), " cells, those of their grid, got ", proposals.rows.cols());
+    const Index pixels = detail::checked_product(size.height, size.width, "Assign");
+    detail::parallel_for(proposals.rows.rows(), [&](Index row) { check_row(proposals.rows, row); });
+    const detail::ProfileScope scope("Assign", pixels * Index{4});
+    const auto resampler =
+        detail::cached_resampler<Scalar>(grid, size, detail::Resampling::bilinear);
+    const detail::CellRows<Scalar> rows(proposals.rows, *resampler);
+    labels.size = size;
+    labels.values.resize(static_cast<std::size_t>(pixels));
+    // Pieces of several rows of cells: few enough to list who wins in each.
+    const Index pieces = (rows.count() + piece - 1) / piece;
+    constexpr Index line = 64;  // bytes; threads must not share those they write
+    const Index count = proposals.rows.rows();
+    Matrix<char> wins = Matrix<char>::Zero(pieces, (count + line - 1) / line * line);
+    using Scratch = typename detail::CellRows<Scalar>::Scratch;
+    detail::parallel_for(
+        pieces, workspace.get<std::vector<Scratch>>(),
+        [&](Scratch& scratch) { rows.prepare(scratch); },
+        [&](Index index, Scratch& scratch) {
+          const Index end = std::min(rows.count(), (index + 1) * piece);
+          for (Index row = index * piece; row < end; ++row) {
+            rows.assign(row, labels.values.data(), wins.row(index).data(), scratch);
+          }
+        });
+    number(wins.leftCols(count), labels);
+  }
+
+  /// The labels and what the stage works with for so many proposals on `grid`.
+  template <class Scalar = float>
+  [[nodiscard]] SegmentMemory memory(GridSize grid, double proposals) const {
+    return detail::assign_memory<Scalar>(grid, proposals, size);
+  }
+
+ private:
+  static constexpr Index piece = 3;
+
+  template <class Scalar>
+  static void check_row(const Matrix<Scalar>& rows, Index row) {
+    bool sound = true;  // no early exit, so that it runs in packets
+    for (Index i = 0; i < rows.cols(); ++i) sound &= !detail::is_invalid_attention(rows(row, i));
+    detail::require(sound, "Assign: proposals must be finite and >= 0, row ", row, " is not");
+  }
+
+  /// Fills Labels::proposals and, for compact ids, renumbers the pixels.
+  void number(const Eigen::Ref<const Matrix<char>>& wins, Labels& labels) const {
+    std::vector<std::int32_t> compact(static_cast<std::size_t>(wins.cols()), 0);
+    labels.proposals.clear();
+    for (Index id = 0; id < wins.cols(); ++id) {
+      if (ids == LabelIds::compact && wins.col(id).maxCoeff() == 0) continue;
+      compact[static_cast<std::size_t>(id)] = static_cast<std::int32_t>(labels.count());
+      labels.proposals.push_back(static_cast<std::int32_t>(id));
+    }
+    if (labels.count() == wins.cols()) return;
+    constexpr Index together = 1 << 15;
+    const auto pixels = static_cast<Index>(labels.values.size());
+    detail::parallel_for((pixels + together - 1) / together, [&](Index index) {
+      const Index end = std::min(pixels, (index + 1) * together);
+      for (Index i = index * together; i < end; ++i) {
+        std::int32_t& label = labels.values[static_cast<std::size_t>(i)];
+        label = compact[static_cast<std::size_t>(label)];
+      }
+    });
+  }
+};
+
+}  // namespace diffseg
