@@ -61,7 +61,7 @@ void compare(const char* name, int rounds, const std::function<void()>& numerato
   print(name, times, quantile(ratios, 0.25), quantile(ratios, 0.5), quantile(ratios, 0.75), goal);
 }
 
-const diffseg::SegmentOptions reference = {.assign = {.ids = diffseg::LabelIds::reference}};
+const diffseg::SegmentOptions reference = {.assign = {.ids = diffseg::Assign::Ids::reference}};
 
 std::string check_all() {
   const auto labels = diffseg::segment(bench::coffee(), reference);

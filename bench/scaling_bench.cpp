@@ -16,7 +16,7 @@ using bench::Shape;
 diffseg::SegmentOptions options_for(Index anchors) {
   return {.compare = {.anchors = {anchors, anchors}},
           .merge = {{1.3, 1.3, 1.3}},
-          .assign = {.ids = diffseg::LabelIds::reference}};
+          .assign = {.ids = diffseg::Assign::Ids::reference}};
 }
 
 /// Up to 1024 tokens against the plain reference in double; beyond, rows must sum to 1 and one

@@ -6,7 +6,7 @@ namespace {
 
 using bench::Index;
 
-const diffseg::SegmentOptions reference = {.assign = {.ids = diffseg::LabelIds::reference}};
+const diffseg::SegmentOptions reference = {.assign = {.ids = diffseg::Assign::Ids::reference}};
 
 const std::string& complaint() {
   static const std::string text = bench::check_labels(diffseg::segment(bench::coffee(), reference));

@@ -31,7 +31,7 @@ void aggregate_f16(benchmark::State& state) {
 /// The layers one by one; the same bits as all at once. Bytes are those of the layers.
 void aggregator_coffee(benchmark::State& state) {
   const auto& layers = bench::coffee();
-  diffseg::Aggregator<float> aggregator({64, 64});
+  diffseg::AggregateStream<float> aggregator({64, 64});
   diffseg::Maps<float> maps;
   const auto aggregate = [&] {
     for (const auto& layer : layers) aggregator.add(layer);

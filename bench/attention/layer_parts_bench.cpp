@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <cmath>
+#include <diffseg/attention/detail/refusals.hpp>
 #include <diffseg/attention/layer_parts.hpp>
 #include <limits>
 #include <stdexcept>
@@ -18,7 +19,7 @@ std::string check(diffseg::Layer layer, std::vector<float>& keys) {
   const float kept = std::exchange(keys.back(), std::numeric_limits<float>::infinity());
   bool refused = false;
   try {
-    diffseg::detail::refuse_invalid_products(layer, 0, "bench");
+    diffseg::detail::refuse_invalid_products({&layer, 0, "bench"});
   } catch (const std::invalid_argument&) {
     refused = true;
   }
@@ -35,8 +36,9 @@ void attention_products_checked(benchmark::State& state) {
   }
   const auto layer =
       diffseg::Layer::queries_and_keys(queries.data(), keys.data(), heads, depth, {64, 64});
-  bench::run(state, check(layer, keys), diffseg::detail::layer_bytes(layer), 0,
-             [&] { diffseg::detail::refuse_invalid_products(layer, 0, "bench"); });
+  bench::run(state, check(layer, keys), layer.bytes(), 0, [&] {
+    diffseg::detail::refuse_invalid_products({&layer, 0, "bench"});
+  });
 }
 
 /// What a layer costs before any number is read: its checks, its conditional half, its tokens.
@@ -44,7 +46,7 @@ void attention_views(benchmark::State& state) {
   std::vector<float> numbers(2 * 17 * 17);
   const auto layer = diffseg::Layer::view(numbers.data(), 2, {1, 17});
   const auto view = [&] {
-    diffseg::detail::check_layer(layer, 0, "bench");
+    layer.check("bench", 0);
     return diffseg::select_tokens(diffseg::conditional_half(layer), 1, {4, 4});
   };
   const float* const expected = numbers.data() + 17 * 17 + 17 + 1;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <diffseg/diffseg.hpp>
 #include <diffseg/io/npy.hpp>
+#include <diffseg/merge/refine_projected.hpp>
 #include <exception>
 #include <iostream>
 #include <span>
@@ -44,7 +45,7 @@ void prepare_case(const std::string& folder, const std::string& rows, const std:
   const auto maps = Aggregate{.weights = test.weights}(golden::layers<float>(test));
   const auto proposals =
       Merge{.thresholds = test.thresholds}(Compare{.anchors = {test.points, test.points},
-                                                   .placement = AnchorPlacement::published,
+                                                   .placement = Compare::Placement::published,
                                                    .ceiling = test.thresholds[0]}(maps));
   write(proposals, rows, centres);
 }
@@ -79,9 +80,9 @@ void answer(const std::string& command, const Proposals<float>& proposals,
     result = lloyd_kmeans(proposals.maps.rows(), proposals.rows);
     time = milliseconds();
   } else {
-    // All that Refine does, the means of the maps included.
-    const Refine refine{.mode =
-                            command == "minibatch" ? RefineMode::minibatch : RefineMode::projected};
+    // All that RefineProjected does, the means of the maps included.
+    using Mode = RefineProjected::Mode;
+    const RefineProjected refine{.mode = command == "minibatch" ? Mode::minibatch : Mode::passes};
     const auto refined = refine(proposals);
     time = milliseconds();
     result = refine.cluster(proposals);

@@ -8,7 +8,7 @@ using bench::Index;
 /// Pixels of the result decide the cost: `pairs` are pixels x proposals.
 void assign(benchmark::State& state) {
   const auto& proposals = bench::coffee_proposals();
-  const diffseg::Assign stage{{state.range(1), state.range(1)}, diffseg::LabelIds::reference};
+  const diffseg::Assign stage{{state.range(1), state.range(1)}, diffseg::Assign::Ids::reference};
   bench::EnlargeAll plain(proposals, stage.size);
   const double equal = bench::agreement(stage(proposals).values, plain.run());
   const std::string complaint =

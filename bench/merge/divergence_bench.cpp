@@ -26,9 +26,10 @@ void divergence_all(benchmark::State& state) {
   std::iota(all.begin(), all.end(), Index{0});
   const diffseg::detail::Pooling pooling(bench::coffee_maps().grid());
   Eigen::SparseMatrix<float, Eigen::RowMajor, int> out;
+  diffseg::detail::DivergenceScratch<float> scratch;
   const auto search = [&] {
-    return diffseg::detail::divergences_below<float>(rows, all, all, pooling, ceiling, "bench",
-                                                     out);
+    return diffseg::detail::divergences_below<float>(rows, all, all, pooling, ceiling, "bench", out,
+                                                     scratch);
   };
   const Index evaluated = search();
   const std::span<const float> p(rows.row(3).data(), 4096);

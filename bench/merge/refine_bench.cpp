@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <diffseg/merge/refine_projected.hpp>
+
 #include "../support/report.hpp"
 
 namespace {
@@ -6,7 +8,7 @@ namespace {
 using bench::Index;
 using diffseg::Matrix;
 using diffseg::Refine;
-using diffseg::RefineMode;
+using diffseg::RefineProjected;
 
 /// The sum of squared distances of all maps to the means of their clusters, in double.
 double inertia(const Matrix<float>& maps, const std::vector<std::int32_t>& labels, Index clusters) {
@@ -27,7 +29,8 @@ double inertia(const Matrix<float>& maps, const std::vector<std::int32_t>& label
 }
 
 /// As good as Lloyd's clusters within 1 %, and every proposal the mean of one: it sums to 1.
-std::string check(const diffseg::Proposals<float>& proposals, const Refine& stage) {
+template <class Stage>
+std::string check(const diffseg::Proposals<float>& proposals, const Stage& stage) {
   const auto& maps = proposals.maps.rows();
   const Index clusters = proposals.rows.rows();
   const auto plain = diffseg::detail::lloyd_kmeans(maps, proposals.rows);
@@ -40,8 +43,8 @@ std::string check(const diffseg::Proposals<float>& proposals, const Refine& stag
 }
 
 /// Bytes: the maps once for the clusters and once for their means.
-void refine(benchmark::State& state, RefineMode mode) {
-  const Refine stage{.mode = mode};
+template <class Stage>
+void refine(benchmark::State& state, const Stage& stage) {
   const auto& proposals = bench::coffee_proposals();
   const std::string complaint = check(proposals, stage);
   diffseg::Proposals<float> out;
@@ -50,13 +53,13 @@ void refine(benchmark::State& state, RefineMode mode) {
 }
 
 void refine_projected_coffee(benchmark::State& state) {
-  refine(state, RefineMode::projected);
+  refine(state, RefineProjected{});
 }
 void refine_minibatch_coffee(benchmark::State& state) {
-  refine(state, RefineMode::minibatch);
+  refine(state, RefineProjected{.mode = RefineProjected::Mode::minibatch});
 }
 void refine_lloyd_coffee(benchmark::State& state) {
-  refine(state, RefineMode::lloyd);
+  refine(state, Refine{});
 }
 
 BENCHMARK(refine_projected_coffee)->Apply(bench::threads);

@@ -6,7 +6,7 @@
 namespace {
 
 using bench::Index;
-using diffseg::AnchorPlacement;
+using diffseg::detail::AnchorPlacement;
 
 /// 1, 5, ..., 61 of 64, as published.
 bool as_published(const std::vector<Index>& tokens) {

@@ -33,8 +33,8 @@ void check_published_labels(const Case& result, const golden::Case& test) {
   if (test.refine) return;
   auto options = result.exact;
   options.compare.anchors = {test.points, test.points};
-  options.compare.placement = diffseg::AnchorPlacement::published;
-  options.assign.ids = diffseg::LabelIds::reference;
+  options.compare.placement = diffseg::Compare::Placement::published;
+  options.assign.ids = diffseg::Assign::Ids::reference;
   const Labels labels = diffseg::segment(result.layers, options);
   const auto expected = test.read("labels").as<std::int32_t>();
   double equal = 0;

@@ -2,6 +2,7 @@
 // What the settings are tried on.
 #pragma once
 
+#include <diffseg/data/image.hpp>
 #include <diffseg/segment.hpp>
 #include <filesystem>
 #include <string>

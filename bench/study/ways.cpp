@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "ways.hpp"
 
+#include <diffseg/attention/top_k.hpp>
 #include <diffseg/diffseg.hpp>
+#include <diffseg/merge/refine_projected.hpp>
 #include <memory>
 #include <utility>
 
@@ -9,14 +11,12 @@ namespace study {
 
 namespace {
 
-using diffseg::Refine;
-using diffseg::RefineMode;
+using diffseg::RefineProjected;
 using diffseg::SegmentOptions;
 
 double bytes(const Layers& layers) {
   double total = 0;
-  for (const auto& layer : layers)
-    total += static_cast<double>(diffseg::detail::layer_bytes(layer));
+  for (const auto& layer : layers) total += static_cast<double>(layer.bytes());
   return total;
 }
 
@@ -178,20 +178,21 @@ double bytes(const diffseg::Proposals<float>& proposals) {
 
 std::vector<Way> refinements(const Case& test) {
   const SharedProposals proposals = exact_proposals(test);
-  const auto way = [&](std::string name, const Refine& refine) -> Way {
+  const auto way = [&](std::string name, const auto& refine) -> Way {
     auto refined = std::make_shared<diffseg::Proposals<float>>();
     return {std::move(name), bytes(*proposals), [=, assign = test.exact.assign](Labels& labels) {
               refine(*proposals, *refined);
               assign(*refined, labels);
             }};
   };
-  std::vector<Way> ways = {way("exact", {.mode = RefineMode::lloyd})};
+  std::vector<Way> ways = {way("exact", diffseg::Refine{})};
   for (const Index components : {8, 16, 32, 48, 64}) {
-    ways.push_back(way("rank " + std::to_string(components), {.components = components}));
+    ways.push_back(
+        way("rank " + std::to_string(components), RefineProjected{.components = components}));
   }
   for (const Index batch : {256, 1024, 4096}) {
-    ways.push_back(
-        way("batch " + std::to_string(batch), {.mode = RefineMode::minibatch, .batch = batch}));
+    ways.push_back(way("batch " + std::to_string(batch),
+                       RefineProjected{.mode = RefineProjected::Mode::minibatch, .batch = batch}));
   }
   return ways;
 }
@@ -272,7 +273,7 @@ const std::vector<Group>& groups() {
       {"numbers", "f32, floor 1e-9 as for the others, attention to labels", short_numbers},
       {"top k", "all numbers of every row, attention to labels", sparse_rows},
       {"iterations", "all thresholds, attention to labels", iterations},
-      {"refine", "Refine with lloyd and Assign alone", refinements},
+      {"refine", "Refine and Assign alone", refinements},
       {"label size", "Assign alone, enlarged to the same size", smaller_results},
       {"photo", "the whole photo, 4096 cells, photo to labels", smaller_photos}};
   return all;

@@ -141,7 +141,7 @@ inline std::uint32_t read_all(const Layers& layers) {
   std::uint32_t total = 0;
   for (const Layer& layer : layers) {
     const Eigen::Map<const Words> words(static_cast<const std::uint32_t*>(layer.data),
-                                        diffseg::detail::layer_bytes(layer) / 4);
+                                        layer.bytes() / 4);
     std::vector<std::uint32_t> sums(static_cast<std::size_t>((words.size() + piece - 1) / piece));
     diffseg::detail::parallel_for(static_cast<Index>(sums.size()), [&](Index i) {
       const Index begin = i * piece;

@@ -29,7 +29,7 @@ inline Layer coffee_cross_layer(Index side) {
     shares /= shares.sum();
     Eigen::Map<Eigen::ArrayXf>(values.data() + row * tokens, tokens) = shares.cast<float>();
   }
-  return Layer::owning(std::move(values), 1, {side, side}).over_tokens(tokens);
+  return Layer::owning(std::move(values), 1, {side, side}, {1, tokens});
 }
 
 /// The four layers, sides 64, 32, 16, 8; made once per process.

@@ -47,7 +47,7 @@ inline Eigen::Map<const Eigen::ArrayXf> numbers(const Layer& layer) {
 
 inline Index bytes(const Layers& layers) {
   Index total = 0;
-  for (const Layer& layer : layers) total += diffseg::detail::layer_bytes(layer);
+  for (const Layer& layer : layers) total += layer.bytes();
   return total;
 }
 

@@ -5,7 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -14,6 +14,7 @@
 #include "container.hpp"
 #include "files.hpp"
 #include "photo_io.hpp"
+#include "text.hpp"
 
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
@@ -56,7 +57,7 @@ Bytes as_grey(Span png) {
 
 void check_png(Span bytes, const std::string& name) {
   const auto refuse = [&](const auto&... reason) {
-    throw diffseg::io_error(diffseg::detail::message(name, ": ", reason...));
+    throw diffseg::io_error(message(name, ": ", reason...));
   };
   const Container container = inspect(bytes);
   if (container.kind != Container::Kind::png) refuse("is no PNG; save the labels as one");
@@ -98,8 +99,8 @@ std::map<std::string, fs::path> pngs_in(const fs::path& folder) {
     if (entry->path().extension() == ".png") result[entry->path().stem().string()] = entry->path();
   }
   if (error) {
-    throw diffseg::io_error(diffseg::detail::message(folder.string(), ": cannot be read (",
-                                                     error.message(), "); give a folder of PNGs"));
+    throw diffseg::io_error(message(folder.string(), ": cannot be read (", error.message(),
+                                    "); give a folder of PNGs"));
   }
   return result;
 }
@@ -118,8 +119,8 @@ Labels decode_labels(Span bytes, const std::string& name) {
                                1),
       &stbi_image_free);
   if (decoded == nullptr) {
-    throw diffseg::io_error(diffseg::detail::message(name, ": cannot be decoded (",
-                                                     stbi_failure_reason(), "); save it again"));
+    throw diffseg::io_error(
+        message(name, ": cannot be decoded (", stbi_failure_reason(), "); save it again"));
   }
   Labels labels;
   labels.size = {height, width};

@@ -2,8 +2,8 @@
 // Label PNGs of photos and of their annotators in, scores out.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <diffseg/core/check.hpp>
 #include <diffseg/core/parallel.hpp>
+#include <diffseg/io/error.hpp>
 #include <diffseg/labels/evaluate.hpp>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +13,7 @@
 
 #include "label_io.hpp"
 #include "report.hpp"
+#include "text.hpp"
 
 #ifndef DIFFSEG_VERSION
 #define DIFFSEG_VERSION "unknown version"
@@ -67,9 +68,8 @@ struct Result {
 Result score_photo(const LabelFiles& files, const Options& options) {
   Result result{{.id = files.id}, {}};
   if (files.prediction.empty()) {
-    throw diffseg::io_error(diffseg::detail::message("has no prediction ", files.id,
-                                                     ".labels.png or ", files.id, ".png in ",
-                                                     options.predictions.string()));
+    throw diffseg::io_error(message("has no prediction ", files.id, ".labels.png or ", files.id,
+                                    ".png in ", options.predictions.string()));
   }
   const Labels predicted = read_labels(files.prediction);
   std::vector<Labels> truths;

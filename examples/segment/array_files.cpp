@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "array_files.hpp"
 
-#include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 #include <diffseg/io/npz.hpp>
 #include <diffseg/io/safetensors.hpp>
 #include <memory>

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 #include <diffseg/io/npy.hpp>
 #include <numeric>
 
 #include "array_files.hpp"
 #include "manifest.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -17,7 +18,6 @@ using diffseg::GridSize;
 using diffseg::Index;
 using diffseg::Layer;
 using diffseg::Tensor;
-using diffseg::detail::message;
 
 namespace {
 
@@ -111,7 +111,7 @@ Attention read_by_manifest(const fs::path& path) {
   attention.tokens = manifest.tokens;
   for (const ManifestEntry& entry : manifest.layers) {
     attention.self.push_back(read_layer(files, entry));
-    attention.sources.push_back(path.string() + ": " + entry.field);
+    attention.self.back().name = path.string() + ": " + entry.field;
     if (entry.weight) attention.weights.push_back(*entry.weight);
   }
   for (const ManifestEntry& entry : manifest.cross) {
@@ -129,7 +129,6 @@ void sort_in(const Tensor& tensor, Attention& attention) {
     return;
   }
   attention.self.push_back(layer_from(tensor));
-  attention.sources.push_back(tensor.name);
 }
 
 Attention read_by_shape(const std::vector<fs::path>& paths) {

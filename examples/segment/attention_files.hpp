@@ -11,8 +11,7 @@ namespace cli {
 
 /// What the files of one photo hold; the numbers stay mapped while a layer lives.
 struct Attention {
-  diffseg::Layers self;               ///< never empty
-  std::vector<std::string> sources;   ///< [self] where each came from: FILE[ARRAY]
+  diffseg::Layers self;               ///< never empty; named by where each came from: FILE[ARRAY]
   std::vector<double> weights;        ///< [self] sum 1; layers of one grid share its weight
   diffseg::Layers cross;              ///< keys are text tokens, {1, count}
   std::vector<double> cross_weights;  ///< [cross]

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <diffseg/diffseg.hpp>
+#include <diffseg/io/error.hpp>
 #include <iostream>
 #include <new>
 #include <set>
@@ -18,6 +19,7 @@
 #include "photo_io.hpp"
 #include "png_io.hpp"
 #include "report.hpp"
+#include "text.hpp"
 
 namespace {
 
@@ -47,7 +49,7 @@ diffseg::Compare compare_attention(const Options& options, diffseg::GridSize gri
   const diffseg::GridSize most{std::min<diffseg::Index>(16, grid.height),
                                std::min<diffseg::Index>(16, grid.width)};
   return {.anchors = options.anchors.value_or(most),
-          .placement = diffseg::AnchorPlacement::published,
+          .placement = diffseg::Compare::Placement::published,
           .ceiling = options.thresholds.front()};
 }
 
@@ -77,7 +79,8 @@ diffseg::GridSize size_of(diffseg::GridSize grid) {
   return {side(grid.height), side(grid.width)};
 }
 
-diffseg::Names name_labels(const Attention& attention, const std::vector<diffseg::Noun>& nouns,
+diffseg::Names name_labels(const Attention& attention,
+                           const std::vector<diffseg::Name::Noun>& nouns,
                            const diffseg::Labels& labels) {
   const diffseg::Name name{.nouns = nouns};
   const diffseg::AggregateCross aggregate{
@@ -85,26 +88,13 @@ diffseg::Names name_labels(const Attention& attention, const std::vector<diffseg
   return name(aggregate(attention.cross), labels);
 }
 
-/// Refusals name the array instead of the number of its layer.
-diffseg::Maps<float> aggregate(const Attention& attention) {
-  try {
-    return diffseg::Aggregate{.weights = attention.weights}(attention.self);
-  } catch (const std::invalid_argument& error) {
-    const std::string text = error.what();
-    const std::size_t at = text.find("layer ");
-    const std::size_t layer =
-        at == std::string::npos ? 0 : std::strtoul(text.c_str() + at + 6, nullptr, 10);
-    throw diffseg::io_error(attention.sources.at(layer) + ": " + text);
-  }
-}
-
 /// `photo` is empty where there is none.
 diffseg::Labels segment_attention(const Attention& attention, const diffseg::Image<float>& photo,
                                   const Options& options, PhotoReport& report) {
   const diffseg::Index columns = attention.cross.empty() ? 0 : attention.cross.front().keys.width;
-  const std::vector<diffseg::Noun> nouns =
+  const std::vector<diffseg::Name::Noun> nouns =
       find_nouns(options.nouns, attention.tokens, columns, options.attention.front().string());
-  const diffseg::Maps<float> maps = aggregate(attention);
+  const auto maps = diffseg::Aggregate{.weights = attention.weights}(attention.self);
   const diffseg::GridSize size = photo.values.empty() ? size_of(maps.grid()) : photo.size;
   diffseg::Labels labels =
       segment_maps(maps, compare_attention(options, maps.grid()), size, options, report);
@@ -135,10 +125,9 @@ void claim_results(PhotoReport& report, const fs::path& source, const Options& o
   if (!report.photo.empty()) report.overlay_file = options.output / (stem + ".overlay.png");
   for (const fs::path& file : {report.label_file, report.overlay_file}) {
     if (file.empty() || taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
-    throw diffseg::io_error(diffseg::detail::message(source.string(), ": its result ",
-                                                     file.string(),
-                                                     " would replace another file of this run; "
-                                                     "choose another --output"));
+    throw diffseg::io_error(message(source.string(), ": its result ", file.string(),
+                                    " would replace another file of this run; "
+                                    "choose another --output"));
   }
 }
 
@@ -208,7 +197,7 @@ PhotoReport process_attention(const Options& options) {
   std::set<fs::path> taken = inputs(options);
   PhotoReport report{.photo = options.image};
   const fs::path& source = options.attention.front();
-  const std::string error = guarded("--attention", [&] {
+  const std::string error = guarded(options.attention.front().string(), [&] {
     report = process(options.image, source, options, taken, [&](const auto& photo, auto& result) {
       return segment_attention(read_attention(options.attention), photo, options, result);
     });

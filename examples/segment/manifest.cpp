@@ -2,12 +2,14 @@
 #include "manifest.hpp"
 
 #include <algorithm>
-#include <diffseg/core/check.hpp>
+#include <cmath>
+#include <diffseg/io/error.hpp>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "files.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -30,9 +32,8 @@ class Reader {
   [[noreturn]] void refuse(const std::string& field, const Parts&... parts) const {
     const char* const dot = place_.empty() || field.empty() ? "" : ".";
     const std::string at = place_ + dot + field;
-    throw diffseg::io_error(diffseg::detail::message(manifest_.string(), ": ",
-                                                     at.empty() ? "manifest" : at, ": ", parts...,
-                                                     "; see docs/real_attention.md"));
+    throw diffseg::io_error(message(manifest_.string(), ": ", at.empty() ? "manifest" : at, ": ",
+                                    parts..., "; see docs/real_attention.md"));
   }
 
   /// Refuses what is no object, and every field but `known`.
@@ -62,7 +63,7 @@ class Reader {
     if (!has(field)) return {};
     const Json& value = object_[field];
     const double number = value.is_number() ? value.get<double>() : -1.0;
-    if (diffseg::detail::is_finite(number) && (zero ? number >= 0 : number > 0)) return number;
+    if (std::isfinite(number) && (zero ? number >= 0 : number > 0)) return number;
     refuse(field, "must be a number ", zero ? ">= 0" : "> 0", ", got ", value.dump());
   }
 
@@ -147,7 +148,7 @@ std::vector<ManifestEntry> read_entries(const Reader& root, const fs::path& path
   std::vector<ManifestEntry> entries;
   const bool cross = std::string_view(field) == "cross";
   for (const Json& object : root.list(field)) {
-    const std::string place = diffseg::detail::message(field, '[', entries.size(), ']');
+    const std::string place = message(field, '[', entries.size(), ']');
     entries.push_back(read_entry(path, object, place, root.text("file"), cross));
     if (entries.front().weight.has_value() != entries.back().weight.has_value())
       root.refuse(place + ".weight", "must be given for all entries of ", field, " or for none");
@@ -161,8 +162,7 @@ std::vector<ManifestEntry> read_entries(const Reader& root, const fs::path& path
 std::vector<std::string> read_tokens(const Reader& root) {
   std::vector<std::string> tokens;
   for (const Json& token : root.list("tokens")) {
-    if (!token.is_string())
-      root.refuse(diffseg::detail::message("tokens[", tokens.size(), ']'), "must be a text");
+    if (!token.is_string()) root.refuse(message("tokens[", tokens.size(), ']'), "must be a text");
     tokens.push_back(token);
   }
   return tokens;
@@ -172,8 +172,8 @@ Json parse(const fs::path& path) {
   try {
     return Json::parse(read_file(path));
   } catch (const Json::exception& error) {
-    throw diffseg::io_error(diffseg::detail::message(path.string(), ": manifest: is no JSON (",
-                                                     error.what(), "); repair it"));
+    throw diffseg::io_error(
+        message(path.string(), ": manifest: is no JSON (", error.what(), "); repair it"));
   }
 }
 

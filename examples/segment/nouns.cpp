@@ -2,13 +2,14 @@
 #include "nouns.hpp"
 
 #include <algorithm>
-#include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 #include <string_view>
+
+#include "text.hpp"
 
 namespace cli {
 
 using diffseg::Index;
-using diffseg::Noun;
 
 namespace {
 
@@ -37,7 +38,7 @@ std::size_t spelled(const std::vector<std::string>& tokens, std::size_t begin,
   return begin;
 }
 
-Noun find_noun(const std::string& word, const std::vector<std::string>& tokens) {
+diffseg::Name::Noun find_noun(const std::string& word, const std::vector<std::string>& tokens) {
   const bool marked = std::any_of(tokens.begin(), tokens.end(), [](const std::string& token) {
     return token.ends_with(word_end);
   });
@@ -61,19 +62,19 @@ std::string listed(const std::vector<std::string>& tokens) {
 
 }  // namespace
 
-std::vector<Noun> find_nouns(const std::vector<WantedNoun>& wanted,
-                             const std::vector<std::string>& tokens, Index columns,
-                             const std::string& file) {
+std::vector<diffseg::Name::Noun> find_nouns(const std::vector<WantedNoun>& wanted,
+                                            const std::vector<std::string>& tokens, Index columns,
+                                            const std::string& file) {
   const auto refuse = [&](const auto&... parts) {
-    throw diffseg::io_error(diffseg::detail::message(file, ": ", parts...));
+    throw diffseg::io_error(message(file, ": ", parts...));
   };
   if (columns == 0 && !wanted.empty())
     refuse("cross: --names needs cross-attention, there is none; export it");
-  std::vector<Noun> nouns;
+  std::vector<diffseg::Name::Noun> nouns;
   for (const WantedNoun& noun : wanted) {
     if (noun.end == 0 && tokens.empty())
       refuse("tokens: are not known; give the columns, as in --names ", noun.word, "=5");
-    nouns.push_back(noun.end != 0 ? Noun{noun.word, noun.begin, noun.end}
+    nouns.push_back(noun.end != 0 ? diffseg::Name::Noun{noun.word, noun.begin, noun.end}
                                   : find_noun(noun.word, tokens));
     if (nouns.back().end == 0)
       refuse("tokens: '", noun.word, "' is not among ", listed(tokens), "; give one of them");

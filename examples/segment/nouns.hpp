@@ -14,9 +14,9 @@ namespace cli {
 /// tokens that spells the word, upper and lower case alike. Of tokens that mark the ends of words
 /// by
 /// "</w>" (CLIP), whole words only. Throws diffseg::io_error (`file`: tokens: ...).
-[[nodiscard]] std::vector<diffseg::Noun> find_nouns(const std::vector<WantedNoun>& wanted,
-                                                    const std::vector<std::string>& tokens,
-                                                    diffseg::Index columns,
-                                                    const std::string& file);
+[[nodiscard]] std::vector<diffseg::Name::Noun> find_nouns(const std::vector<WantedNoun>& wanted,
+                                                          const std::vector<std::string>& tokens,
+                                                          diffseg::Index columns,
+                                                          const std::string& file);
 
 }  // namespace cli

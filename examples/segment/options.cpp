@@ -3,12 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
-#include <diffseg/core/check.hpp>
 #include <string>
 #include <string_view>
 
 #include "photo_io.hpp"
+#include "text.hpp"
 
 #ifndef DIFFSEG_EXAMPLE_DATA
 #define DIFFSEG_EXAMPLE_DATA "examples/data"
@@ -54,9 +55,8 @@ GridSize parse_size(const std::string& option, std::string_view text) {
   const bool valid = error == std::errc{} && rest == end && size.height >= 1 && size.width >= 1 &&
                      size.height <= max_pixels / size.width;
   if (valid) return size;
-  throw CLI::ValidationError(
-      option, diffseg::detail::message("must be N or HEIGHTxWIDTH, at least 1 and at most ",
-                                       max_pixels, " in all, got '", text, "'"));
+  throw CLI::ValidationError(option, message("must be N or HEIGHTxWIDTH, at least 1 and at most ",
+                                             max_pixels, " in all, got '", text, "'"));
 }
 
 /// "word", "word=5" or "word=7-8" (both columns meant); a usage error otherwise.
@@ -79,15 +79,13 @@ WantedNoun parse_noun(const std::string& text) {
   }
   if (good) return noun;
   throw CLI::ValidationError(
-      "--names",
-      diffseg::detail::message("must be WORD, WORD=COLUMN or WORD=FIRST-LAST, got '", text, "'"));
+      "--names", message("must be WORD, WORD=COLUMN or WORD=FIRST-LAST, got '", text, "'"));
 }
 
 void check_thresholds(std::vector<double>& thresholds) {
   for (const double threshold : thresholds) {
-    if (diffseg::detail::is_finite(threshold) && threshold > 0) continue;
-    throw CLI::ValidationError("--threshold",
-                               diffseg::detail::message("must be numbers > 0, got ", threshold));
+    if (std::isfinite(threshold) && threshold > 0) continue;
+    throw CLI::ValidationError("--threshold", message("must be numbers > 0, got ", threshold));
   }
   if (thresholds.size() == 1) thresholds.resize(3, thresholds.front());
 }
@@ -142,8 +140,8 @@ void settle_attention(const CLI::App& app, Options& options) {
   }
   if (!options.photos.empty()) {
     throw CLI::ValidationError(
-        "--attention", diffseg::detail::message("takes the place of photos; give '",
-                                                options.photos.front().string(), "' as --image"));
+        "--attention", message("takes the place of photos; give '", options.photos.front().string(),
+                               "' as --image"));
   }
   if (app.count("--threshold") == 0) options.thresholds = {0.9, 0.9, 0.9};
   if (app.count("--refine") == 0) options.refine = false;
@@ -163,8 +161,7 @@ void add_finish_options(CLI::App& app, Options& options) {
           [](const std::string& text) {
             char* end = nullptr;
             const double share = std::strtod(text.c_str(), &end);
-            const bool good =
-                *end == '\0' && diffseg::detail::is_finite(share) && share >= 0 && share <= 1;
+            const bool good = *end == '\0' && std::isfinite(share) && share >= 0 && share <= 1;
             return good ? std::string() : "must be in 0..1, got '" + text + "'";
           },
           ""))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "png_io.hpp"
 
-#include <diffseg/core/check.hpp>
 #include <memory>
 #include <string_view>
 

@@ -93,7 +93,7 @@ void print_profile(std::ostream& out, const diffseg::Profile& profile) {
   out << std::left << std::setw(28) << "stage" << std::right << std::setw(6) << "calls"
       << std::setw(11) << "ms" << std::setw(11) << "MB" << std::setw(9) << "share" << '\n'
       << std::fixed;
-  for (const diffseg::ProfileRow& row : profile.rows()) {
+  for (const diffseg::Profile::Row& row : profile.rows()) {
     const std::string name = std::string(2 * static_cast<std::size_t>(row.depth), ' ') + row.stage;
     out << std::left << std::setw(28) << name << std::right << std::setw(6) << row.calls
         << std::setprecision(2) << std::setw(11) << row.milliseconds << std::setprecision(1)
@@ -104,8 +104,8 @@ void print_profile(std::ostream& out, const diffseg::Profile& profile) {
 
 void print_bottleneck(std::ostream& out, const diffseg::Profile& profile) {
   double total = 0;
-  diffseg::ProfileRow slowest;
-  for (const diffseg::ProfileRow& row : profile.rows()) {
+  diffseg::Profile::Row slowest;
+  for (const diffseg::Profile::Row& row : profile.rows()) {
     if (row.depth > 0) continue;
     total += row.milliseconds;
     if (row.milliseconds > slowest.milliseconds) slowest = row;

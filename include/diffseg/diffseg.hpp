@@ -1,35 +1,15 @@
 // SPDX-License-Identifier: MIT
-// All of diffseg but the opt-in io/ headers.
+// From a photo or from attention to masks. Beside it, to be included by who wants them:
+// attention/layer_parts.hpp, models.hpp, sparse_layer.hpp and top_k.hpp,
+// merge/refine_projected.hpp, labels/evaluate.hpp, and io/ for files and other libraries' tensors.
 #pragma once
 
-#include "diffseg/attention/aggregate.hpp"
 #include "diffseg/attention/aggregate_cross.hpp"
-#include "diffseg/attention/aggregator.hpp"
+#include "diffseg/attention/aggregate_stream.hpp"
 #include "diffseg/attention/downsample.hpp"
-#include "diffseg/attention/models.hpp"
-#include "diffseg/attention/sparse_layer.hpp"
-#include "diffseg/attention/top_k.hpp"
-#include "diffseg/core/cache.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/parallel.hpp"
-#include "diffseg/core/pipeline.hpp"
-#include "diffseg/core/profile.hpp"
-#include "diffseg/core/random.hpp"
-#include "diffseg/core/types.hpp"
-#include "diffseg/labels/assign.hpp"
-#include "diffseg/labels/evaluate.hpp"
 #include "diffseg/labels/name.hpp"
 #include "diffseg/labels/tidy.hpp"
-#include "diffseg/math/kmeans.hpp"
-#include "diffseg/math/matching.hpp"
-#include "diffseg/math/minibatch_kmeans.hpp"
-#include "diffseg/math/pca.hpp"
-#include "diffseg/math/region_graph.hpp"
-#include "diffseg/math/resample.hpp"
-#include "diffseg/merge/compare.hpp"
-#include "diffseg/merge/divergence.hpp"
-#include "diffseg/merge/merge.hpp"
 #include "diffseg/merge/refine.hpp"
-#include "diffseg/merge/sampling_grid.hpp"
 #include "diffseg/photo/affinity.hpp"
+#include "diffseg/photo/downsample.hpp"
 #include "diffseg/segment.hpp"

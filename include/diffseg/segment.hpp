@@ -7,12 +7,6 @@
 #include <utility>
 
 #include "diffseg/attention/aggregate.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/workspace.hpp"
-#include "diffseg/data/labels.hpp"
-#include "diffseg/data/layer.hpp"
-#include "diffseg/data/proposals.hpp"
-#include "diffseg/data/similarities.hpp"
 #include "diffseg/labels/assign.hpp"
 #include "diffseg/merge/compare.hpp"
 #include "diffseg/merge/merge.hpp"
@@ -125,7 +119,7 @@ struct Segmentation {
 
 /// Attention layers -> labels, every intermediate result kept in `out`. Throws
 /// std::invalid_argument for what its stages refuse, and for a memory_budget that does not hold
-/// them.
+/// them; `out` is empty or as it was then.
 template <class Scalar>
 void segment(const Layers& layers, const SegmentOptions& options, Segmentation<Scalar>& out) {
   options.merge.check();
@@ -133,14 +127,16 @@ void segment(const Layers& layers, const SegmentOptions& options, Segmentation<S
   // Nobody else sees these similarities: pairs above the first threshold would be of no use.
   Compare compare = options.compare;
   compare.ceiling = options.merge.thresholds.front();
+  Segmentation<Scalar> result = std::exchange(out, {});
   // The maps can be written in place only while no other result refers to them.
-  out.similarities.maps = {};
-  out.proposals.maps = {};
+  result.similarities.maps = {};
+  result.proposals.maps = {};
 
-  options.aggregate(layers, out.maps, out.workspace);
-  compare(out.maps, out.similarities, out.workspace);
-  options.merge(out.similarities, out.proposals, out.workspace);
-  options.assign(out.proposals, out.labels, out.workspace);
+  options.aggregate(layers, result.maps, result.workspace);
+  compare(result.maps, result.similarities, result.workspace);
+  options.merge(result.similarities, result.proposals, result.workspace);
+  options.assign(result.proposals, result.labels, result.workspace);
+  out = std::move(result);
 }
 
 /// Attention layers -> labels, one per pixel of options.assign.size.

@@ -31,10 +31,9 @@ Matrix<double> by_definition(const Layers& layers, GridSize size,
     for (Index token = 0; token < tokens; ++token) {
       std::vector<double> plane(static_cast<std::size_t>(queries), 0.0);
       for (Index row = 0; row < layer.heads * queries; ++row) {
-        visit_elements(layer, [&](const auto* data) {
-          plane[static_cast<std::size_t>(row % queries)] +=
-              static_cast<double>(data[row * tokens + token]) / static_cast<double>(layer.heads);
-        });
+        plane[static_cast<std::size_t>(row % queries)] +=
+            number_at(layer.type, layer.data, row * tokens + token) /
+            static_cast<double>(layer.heads);
       }
       resampler.apply(plane.data(), large.row(token).data());
     }

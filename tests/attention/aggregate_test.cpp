@@ -130,8 +130,7 @@ Layer scaled(const Layer& layer, float factor) {
   const auto* data = static_cast<const float*>(layer.data);
   std::vector<float> values(data, data + count);
   for (float& value : values) value *= factor;
-  Layer result = Layer::owning(std::move(values), layer.heads, layer.queries);
-  result.keys = layer.keys;
+  Layer result = Layer::owning(std::move(values), layer.heads, layer.queries, layer.keys);
   return result;
 }
 
@@ -494,8 +493,10 @@ TEST_CASE("layers that cannot be aggregated are refused", "[aggregate]") {
   }
   SECTION("no cells") {
     bad.keys = {0, 4};
-    REQUIRE_THROWS_WITH(aggregate<float>({bad}),
-                        "Aggregate: layer 0: grids must be at least 1 x 1, got 0 x 4");
+    REQUIRE_THROWS_WITH(
+        aggregate<float>({bad}),
+        "Aggregate: layer 0: the grid of the keys must be at least 1 x 1, its cells countable, "
+        "got 0 x 4");
     bad = good;
     bad.queries = {4, -1};
     REQUIRE_THROWS_AS(aggregate<float>({bad}), std::invalid_argument);
@@ -524,8 +525,8 @@ TEST_CASE("options that make no sense are refused", "[aggregate]") {
           "Aggregate: weights must be finite and >= 0");
   refused({.weights = {0.5, 0.6}}, "Aggregate: weights must sum to 1, got 1.1");
   refused({.weights = {0, 0}}, "Aggregate: weights must sum to 1, got 0");
-  refused({.grid = {64, 0}}, "Aggregate: grid must be at least 1 x 1");
-  refused({.grid = {-3, 5}}, "Aggregate: grid must be at least 1 x 1");
+  refused({.grid = {64, 0}}, "Aggregate: the grid must be at least 1 x 1");
+  refused({.grid = {-3, 5}}, "Aggregate: the grid must be at least 1 x 1");
   refused({.grid = {Index{1} << 31, Index{1} << 31}}, "sizes must multiply without overflow");
   refused({.grid = {Index{1} << 40, Index{1} << 40}}, "sizes must multiply without overflow");
   refused({.grid = {Index{1} << 31, 1}}, "sizes must multiply without overflow");

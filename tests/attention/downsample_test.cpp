@@ -63,67 +63,6 @@ constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-14;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a photo is averaged by area by hand", "[downsample][unit]", float, double) {
-  // 2 x 3 grey -> 1 x 2: each covers 3 / 2 columns of both rows.
-  const Image<TestType> grey{{2, 3}, 1, {0, 3, 6, 6, 3, 0}};
-  const auto half = Downsample{.size = {1, 2}}(grey);
-  REQUIRE(half.size == GridSize{1, 2});
-  REQUIRE(half.channels == 1);
-  REQUIRE(half.values.size() == 2);
-  REQUIRE(static_cast<double>(half.values[0]) == Approx(3));  // (0 + 6 + (3 + 3) / 2) / 3
-  REQUIRE(static_cast<double>(half.values[1]) == Approx(3));
-  // 1 x 2 in colour -> 1 x 1
-  const Image<TestType> colour{{1, 2}, 3, {1, 2, 4, 3, 6, 8}};
-  REQUIRE(Downsample{.size = {1, 1}}(colour).values == std::vector<TestType>{2, 4, 6});
-}
-
-TEMPLATE_TEST_CASE("a photo is averaged by area at any ratio", "[downsample][law]", float, double) {
-  Random random(901);
-  INFO(random.note());
-  for (int round = 0; round < 30; ++round) {
-    const GridSize from = random.grid(1, 40);
-    const GridSize to{random.integer(1, from.height), random.integer(1, from.width)};
-    const Index channels = round % 2 == 0 ? 1 : 3;
-    Image<TestType> photo{from, channels, {}};
-    for (Index i = 0; i < from.cells() * channels; ++i) {
-      photo.values.push_back(static_cast<TestType>(random.uniform()));
-    }
-    const auto small = Downsample{.size = to}(photo);
-    REQUIRE(small.size == to);
-    double worst = 0;
-    for (Index cell = 0; cell < to.cells(); ++cell) {
-      for (Index channel = 0; channel < channels; ++channel) {
-        double expected = 0;
-        for (Index source = 0; source < from.cells(); ++source) {
-          expected += area(from, to, cell, source) *
-                      static_cast<double>(
-                          photo.values[static_cast<std::size_t>(source * channels + channel)]);
-        }
-        expected *= static_cast<double>(to.cells()) / static_cast<double>(from.cells());
-        const auto got = small.values[static_cast<std::size_t>(cell * channels + channel)];
-        worst = std::max(worst, std::abs(static_cast<double>(got) - expected));
-      }
-    }
-    CAPTURE(from.height, from.width, to.height, to.width, channels);
-    REQUIRE(worst < 2 * tolerance<TestType>);
-  }
-}
-
-TEMPLATE_TEST_CASE("a white photo stays within 0..1", "[downsample][law]", float, double) {
-  Random random(811);
-  INFO(random.note());
-  for (int trial = 0; trial < 30; ++trial) {
-    const GridSize from = random.grid(2, 90);
-    const GridSize to = random.grid(1, 60);
-    const Image<TestType> photo{
-        from, 1, std::vector<TestType>(static_cast<std::size_t>(from.cells()), TestType(1))};
-    CAPTURE(from.height, from.width, to.height, to.width);
-    const auto values = Downsample{to}(photo).values;
-    REQUIRE(*std::max_element(values.begin(), values.end()) <= TestType(1));
-    REQUIRE(*std::min_element(values.begin(), values.end()) > TestType(0.99999));
-  }
-}
-
 TEMPLATE_TEST_CASE("layers: queries are averaged and keys summed", "[downsample][law]", float,
                    double) {
   Random random(902);
@@ -189,14 +128,10 @@ TEMPLATE_TEST_CASE("a size that is not smaller leaves the numbers as they are", 
   INFO(random.note());
   const auto maps = support::random_maps<TestType>(random, {5, 7});
   const Layers layers = {support::random_layer<TestType>(random, 2, {5, 7}, {4, 3})};
-  Image<TestType> photo{{3, 5}, 3, {}};
-  for (int i = 0; i < 45; ++i) photo.values.push_back(static_cast<TestType>(random.uniform()));
   for (const GridSize size : {GridSize{5, 7}, {6, 7}, {100, 100}}) {
     const Downsample stage{.size = size};
     REQUIRE(stage(maps).rows() == maps.rows());
     REQUIRE(stage(layers)[0].data == layers[0].data);
-    REQUIRE(stage(photo).values == photo.values);
-    REQUIRE(stage(photo).size == photo.size);
   }
 }
 
@@ -213,12 +148,6 @@ TEMPLATE_TEST_CASE("input and output may be the same object", "[downsample]", fl
   const auto apart = stage(layers);
   stage(layers, layers);
   REQUIRE(head_of<TestType>(layers[0], 1) == head_of<TestType>(apart[0], 1));
-  Image<TestType> photo{{5, 6}, 1, {}};
-  for (int i = 0; i < 30; ++i) photo.values.push_back(static_cast<TestType>(random.uniform()));
-  const auto small = stage(photo);
-  stage(photo, photo);
-  REQUIRE(photo.size == GridSize{3, 4});
-  REQUIRE(photo.values == small.values);
 }
 
 TEMPLATE_TEST_CASE("downsample has the same bits for any number of threads", "[downsample][law]",
@@ -235,24 +164,16 @@ TEMPLATE_TEST_CASE("downsample has the same bits for any number of threads", "[d
 }
 
 TEMPLATE_TEST_CASE("what cannot be reduced is refused", "[downsample]", float, double) {
-  using support::Contains;
   Random random(908);
   const auto maps = support::random_maps<TestType>(random, {3, 4});
   const Layers layers = {support::random_layer<TestType>(random, 1, {3, 4}, {3, 4})};
-  const Image<TestType> photo{{1, 2}, 1, {0, 1}};
   const Downsample nothing{.size = {0, 3}};
   REQUIRE_THROWS_WITH(nothing(maps), "Downsample: size must be at least 1 x 1, got 0 x 3");
   REQUIRE_THROWS_AS(nothing(layers), std::invalid_argument);
-  REQUIRE_THROWS_AS(nothing(photo), std::invalid_argument);
   REQUIRE_THROWS_AS(Downsample{}(maps), std::invalid_argument);
   const Downsample stage{.size = {2, 2}};
   REQUIRE_THROWS_AS(stage(Maps<TestType>{}), std::invalid_argument);
-  REQUIRE_THROWS_AS(stage(Maps<TestType>({2, 2}, maps.rows())), std::invalid_argument);
   Layers bad = layers;
   bad[0].heads = 0;
   REQUIRE_THROWS_WITH(stage(bad), "Downsample: layer 0: heads must be >= 1, got 0");
-  REQUIRE_THROWS_WITH(
-      stage(Image<TestType>{{2, 2}, 3, std::vector<TestType>(11)}),
-      Contains("Downsample: the photo must hold") && Contains("got 11 for 2 x 2 x 3"));
-  REQUIRE_THROWS_AS(stage(Image<TestType>{}), std::invalid_argument);
 }

@@ -12,7 +12,7 @@ using namespace diffseg::detail;
 namespace {
 
 double first_number(const Layer& layer) {
-  return visit_elements(layer, [](const auto* data) { return static_cast<double>(*data); });
+  return number_at(layer.type, layer.data, 0);
 }
 
 }  // namespace
@@ -20,11 +20,11 @@ double first_number(const Layer& layer) {
 TEST_CASE("bytes of a layer are those that are read", "[attention][unit]") {
   const std::vector<float> numbers(64);
   Layer layer = Layer::view(numbers.data(), 2, {2, 2});
-  REQUIRE(layer_bytes(layer) == 2 * 4 * 4 * 4);
+  REQUIRE(layer.bytes() == 2 * 4 * 4 * 4);
   layer.type = ElementType::f16;
-  REQUIRE(layer_bytes(layer) == 2 * 4 * 4 * 2);
+  REQUIRE(layer.bytes() == 2 * 4 * 4 * 2);
   const Layer products = Layer::queries_and_keys(numbers.data(), numbers.data(), 2, 3, {2, 2});
-  REQUIRE(layer_bytes(products) == 2 * (4 + 4) * 3 * 4);
+  REQUIRE(products.bytes() == 2 * (4 + 4) * 3 * 4);
 }
 
 TEST_CASE("heads and tokens are selected without a copy", "[attention][unit]") {
@@ -74,9 +74,9 @@ TEST_CASE("layers that contradict themselves are refused", "[attention][unit]") 
   const std::vector<float> numbers(64, 0.25F);
   const auto refused = [&](auto change) {
     Layer layer = Layer::queries_and_keys(numbers.data(), numbers.data(), 2, 3, {2, 2});
-    REQUIRE_NOTHROW(check_layer(layer, 0, "Stage"));
+    REQUIRE_NOTHROW(layer.check("Stage", 0));
     change(layer);
-    REQUIRE_THROWS_AS(check_layer(layer, 0, "Stage"), std::invalid_argument);
+    REQUIRE_THROWS_AS(layer.check("Stage", 0), std::invalid_argument);
   };
   refused([](Layer& layer) { layer.key_data = nullptr; });
   refused([](Layer& layer) { layer.depth = 0; });

@@ -60,7 +60,7 @@ TEST_CASE("tensors of the true shapes become layers of the image", "[models][law
         const Layer whole = Layer::queries_and_keys(q.data(), q.data(), batch * shape.heads,
                                                     shape.depth, {1, shape.tokens()});
         const Layer layer = model_layer(model, whole);
-        check_layer(layer, 0, "Test");
+        layer.check("Test", 0);
         REQUIRE(layer.queries == shape.grid);
         REQUIRE(layer.keys == shape.grid);
         REQUIRE(layer.heads == shape.heads);

@@ -43,11 +43,11 @@ TEMPLATE_TEST_CASE("a sparse matrix is seen where it lies", "[sparse_layer][unit
   REQUIRE(layer.type == ElementType::f32);
   REQUIRE(layer.data == matrix.valuePtr());
   REQUIRE(layer.columns == matrix.innerIndexPtr());
-  REQUIRE((layer.column_type == ColumnType::i64) == (sizeof(TestType) == 8));
+  REQUIRE((layer.column_type == Layer::Columns::i64) == (sizeof(TestType) == 8));
   REQUIRE(starts_of(layer) == std::vector<Index>{0, 1, 3, 4, 4});
   REQUIRE(layer.keys == GridSize{1, 2});
-  REQUIRE_NOTHROW(check_layer(layer, 0, "Stage"));
-  REQUIRE(layer_bytes(layer) == 4 * (4 + static_cast<Index>(sizeof(TestType))) + 5 * 8);
+  REQUIRE_NOTHROW(layer.check("Stage", 0));
+  REQUIRE(layer.bytes() == 4 * (4 + static_cast<Index>(sizeof(TestType))) + 5 * 8);
 }
 
 TEST_CASE("a sparse matrix that is given away lives on in its layer", "[sparse_layer][unit]") {
@@ -82,8 +82,8 @@ TEST_CASE("entries of rows of one length need no starts", "[sparse_layer][unit]"
   REQUIRE(layer.type == ElementType::f64);
   REQUIRE(layer.data == values.data());
   REQUIRE(layer.columns == keys.data());
-  REQUIRE(layer.column_type == ColumnType::i64);
-  REQUIRE_NOTHROW(check_layer(layer, 0, "Stage"));
+  REQUIRE(layer.column_type == Layer::Columns::i64);
+  REQUIRE_NOTHROW(layer.check("Stage", 0));
 }
 
 TEST_CASE("heads of sparse layers are selected without a copy", "[sparse_layer][unit]") {
@@ -95,8 +95,8 @@ TEST_CASE("heads of sparse layers are selected without a copy", "[sparse_layer][
   REQUIRE(half.row_starts == layer.row_starts + 2);
   REQUIRE(half.data == layer.data);
   REQUIRE(half.head_weights == std::vector<double>{3});
-  REQUIRE(layer_bytes(half) == 1 * 8 + 3 * 8);
-  REQUIRE_NOTHROW(check_layer(half, 0, "Stage"));
+  REQUIRE(half.bytes() == 1 * 8 + 3 * 8);
+  REQUIRE_NOTHROW(half.check("Stage", 0));
 }
 
 TEST_CASE("matrices that are no attention are refused", "[sparse_layer][unit]") {
@@ -124,7 +124,7 @@ TEST_CASE("rows that contradict themselves are refused", "[sparse_layer][unit]")
   const auto text = [&](auto change) {
     Layer layer = sound;
     change(layer);
-    return complaint([&] { check_layer(layer, 4, "Stage"); });
+    return complaint([&] { layer.check("Stage", 4); });
   };
   const std::vector<Index> falls = {0, 2, 1, 4, 4}, jumps = {0, 1, 4, 4, 4},
                            early = {-1, 0, 0, 0, 0};

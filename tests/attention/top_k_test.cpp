@@ -89,11 +89,11 @@ TEMPLATE_TEST_CASE("top_k keeps what a sort puts first", "[top_k][law]", float, 
     layer.head_weights.assign(static_cast<std::size_t>(heads), 0.5);
     const Index k = random.integer(1, keys.cells());
     const Layer sparse = top_k(layer, k);
-    REQUIRE_NOTHROW(check_layer(sparse, 0, "Stage"));
+    REQUIRE_NOTHROW(sparse.check("Stage", 0));
     REQUIRE(sparse.keys == keys);
     REQUIRE(sparse.head_weights == layer.head_weights);
-    REQUIRE(layer_bytes(sparse) == heads * queries.cells() * (k * (element_bytes(layer.type) + 4)) +
-                                       (heads * queries.cells() + 1) * 8);
+    REQUIRE(sparse.bytes() == heads * queries.cells() * (k * (element_bytes(layer.type) + 4)) +
+                                  (heads * queries.cells() + 1) * 8);
     std::vector<std::int32_t> expected;
     std::vector<TestType> values;
     for (Index row = 0; row < heads * queries.cells(); ++row) {
@@ -164,8 +164,8 @@ TEST_CASE("what has no largest numbers is refused", "[top_k][unit]") {
   REQUIRE_THAT(complaint([&] { (void)keep_mass(scores, 0.5); }), Contains("soft-max"));
   numbers[16 + 4 + 3] = std::numeric_limits<float>::quiet_NaN();
   REQUIRE_THAT(complaint([&] { (void)top_k(layer, 2); }),
-               Contains("at layer 0, head 1, query 1, key 3"));
+               Contains("at the layer, head 1, query 1, key 3"));
   numbers[16 + 4 + 3] = -1;
   REQUIRE_THAT(complaint([&] { (void)keep_mass(layer, 0.5); }),
-               Contains("got -1 at layer 0, head 1, query 1, key 3"));
+               Contains("got -1 at the layer, head 1, query 1, key 3"));
 }

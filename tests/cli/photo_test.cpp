@@ -2,7 +2,7 @@
 #include "photo_io.hpp"
 
 #include <algorithm>
-#include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 #include <string>
 
 #include "container.hpp"

@@ -24,14 +24,6 @@ TEST_CASE("message keeps the digits of a float", "[check]") {
   REQUIRE(std::stof(diffseg::detail::message(value)) == value);
 }
 
-TEST_CASE("io_error is a runtime_error with its message", "[check]") {
-  try {
-    throw diffseg::io_error("a.npy: truncated");
-  } catch (const std::runtime_error& error) {
-    REQUIRE(std::string(error.what()) == "a.npy: truncated");
-  }
-}
-
 TEMPLATE_TEST_CASE("is_finite knows every kind of number", "[check]", float, double) {
   using Limits = std::numeric_limits<TestType>;
   for (const TestType value : {TestType(0), TestType(-0.0), TestType(1), Limits::max(),
@@ -56,4 +48,25 @@ TEMPLATE_TEST_CASE("checked_product refuses what does not fit", "[check]", int, 
   REQUIRE_THROWS_AS(checked_product<TestType>(-1, 2, "Stage"), std::invalid_argument);
   REQUIRE_THROWS_AS(checked_product<TestType>(2, -1, "Stage"), std::invalid_argument);
   REQUIRE_THROWS_WITH(checked_product<TestType>(-3, 2, "Stage"), support::Contains("-3 x 2"));
+}
+
+TEST_CASE("product_fits never overflows itself", "[check]") {
+  constexpr std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  using diffseg::detail::product_fits;
+  STATIC_REQUIRE(product_fits<std::int64_t>({max, 1, 1}));
+  STATIC_REQUIRE_FALSE(product_fits<std::int64_t>({max, 2}));
+  STATIC_REQUIRE_FALSE(product_fits<std::int64_t>({std::int64_t{1} << 32, std::int64_t{1} << 31}));
+  STATIC_REQUIRE(product_fits<std::int64_t>({std::int64_t{1} << 31, std::int64_t{1} << 31}));
+  STATIC_REQUIRE(product_fits<std::int64_t>({max, max, 0}));
+  STATIC_REQUIRE_FALSE(product_fits<std::int64_t>({0, -1}));
+  STATIC_REQUIRE(product_fits<std::int64_t>({}));
+}
+
+TEST_CASE("require_count compares a container with its sizes", "[check]") {
+  using diffseg::detail::require_count;
+  REQUIRE_NOTHROW(require_count("Noun: numbers", 24, {2, 3, 4}));
+  REQUIRE_THROWS_WITH(require_count("Noun: numbers", 23, {2, 3, 4}),
+                      "Noun: numbers must be 24 for the sizes given, got 23");
+  REQUIRE_THROWS_AS(require_count("Noun: numbers", 0, {std::ptrdiff_t{1} << 40, 1 << 30}),
+                    std::invalid_argument);
 }

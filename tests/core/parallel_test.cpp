@@ -200,11 +200,3 @@ TEST_CASE("ThreadLimit caps what its scope starts", "[parallel]") {
   }
   REQUIRE(thread_count() == before);
 }
-
-TEST_CASE("Eigen is serial inside the region and as before outside", "[parallel]") {
-  const int before = Eigen::nbThreads();
-  std::atomic<int> inside{0};
-  parallel_for(8, [&](Index) { inside = std::max(inside.load(), Eigen::nbThreads()); });
-  REQUIRE(inside == 1);
-  REQUIRE(Eigen::nbThreads() == before);
-}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <chrono>
 #include <diffseg/core/profile.hpp>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -12,7 +14,7 @@ using diffseg::Profile;
 using diffseg::detail::ProfileScope;
 
 TEST_CASE("scopes are free to open when nobody listens", "[profile]") {
-  REQUIRE(Profile::current() == nullptr);
+  REQUIRE_FALSE(Profile::is_listened_to());
   ProfileScope scope("Nobody", 10);
   scope.add_bytes(5);
   const Profile later;
@@ -42,18 +44,35 @@ TEST_CASE("calls of a stage add up to one row in order of their beginning", "[pr
   REQUIRE(rows[0].share + rows[2].share == Approx(1));
 }
 
-TEST_CASE("a later profile takes over until it ends", "[profile]") {
-  const Profile outer;
+TEST_CASE("profiles that overlap hear their own time each", "[profile]") {
+  const auto stages = [](const Profile& profile) {
+    std::vector<std::string> names;
+    for (const auto& row : profile.rows()) names.push_back(row.stage);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  // In any order of beginning and ending, also within a scope.
+  auto first = std::make_unique<Profile>();
+  { const ProfileScope scope("one"); }
+  auto second = std::make_unique<Profile>();
   {
-    const Profile inner;
-    REQUIRE(Profile::current() == &inner);
-    { const ProfileScope scope("Inner"); }
-    REQUIRE(inner.rows().size() == 1);
+    const ProfileScope scope("two");
+    const Profile within;
+    { const ProfileScope inner("three"); }
+    REQUIRE(stages(within) == Names{"three"});
   }
-  REQUIRE(Profile::current() == &outer);
-  { const ProfileScope scope("Outer"); }
-  REQUIRE(outer.rows().size() == 1);
-  REQUIRE(outer.rows()[0].stage == "Outer");
+  REQUIRE(stages(*first) == Names{"one", "two", "three"});
+  REQUIRE(stages(*second) == Names{"two", "three"});
+  first.reset();
+  REQUIRE(Profile::is_listened_to());
+  {
+    const ProfileScope scope("four");
+    second.reset();
+  }
+  REQUIRE_FALSE(Profile::is_listened_to());
+  { const ProfileScope scope("nobody"); }
+  const Profile later;
+  REQUIRE(later.rows().empty());
 }
 
 TEST_CASE("the trace is JSON with one complete event a scope", "[profile]") {
@@ -98,4 +117,15 @@ TEST_CASE("scopes of many threads all arrive", "[profile]") {
   REQUIRE(profile.rows().size() == 1);
   REQUIRE(profile.rows()[0].calls == 400);
   REQUIRE(profile.rows()[0].bytes == 400);
+}
+
+TEST_CASE("time stamps are exact however late", "[profile][unit]") {
+  using diffseg::detail::microseconds;
+  using std::chrono::nanoseconds;
+  REQUIRE(microseconds(nanoseconds(0)) == "0.000");
+  REQUIRE(microseconds(nanoseconds(7)) == "0.007");
+  REQUIRE(microseconds(nanoseconds(1234567)) == "1234.567");
+  // Twelve seconds, and a year.
+  REQUIRE(microseconds(nanoseconds(12'345'678'901)) == "12345678.901");
+  REQUIRE(microseconds(nanoseconds(31'536'000'000'000'001)) == "31536000000000.001");
 }

@@ -44,8 +44,8 @@ Labels stored_labels(const Case& test) {
 }
 
 /// Published nouns are [i, word], token column i + 1: the first is the start mark.
-std::vector<Noun> nouns_of(const nlohmann::json& semantics) {
-  std::vector<Noun> nouns;
+std::vector<Name::Noun> nouns_of(const nlohmann::json& semantics) {
+  std::vector<Name::Noun> nouns;
   for (const auto& noun : semantics.at("nouns")) {
     const Index column = noun.at(0).get<Index>() + 1;
     nouns.push_back({noun.at(1).get<std::string>(), column, column + 1});
@@ -92,8 +92,8 @@ template <class Scalar>
 void check_names(const Case& test, const Layers& layers) {
   const auto expected = semantics(test);
   const Labels labels = stored_labels(test);
-  const Name mean{nouns_of(expected), NamePolicy::mean};
-  const Name median{nouns_of(expected), NamePolicy::reference_median};
+  const Name mean{nouns_of(expected), Name::Policy::mean};
+  const Name median{nouns_of(expected), Name::Policy::reference_median};
   CrossMaps<Scalar> maps;
   AggregateCross{.size = labels.size, .tokens = mean.tokens()}(layers, maps);
   CHECK(groups_of(mean(maps, labels)) == expected.at("mean").get<Groups>());

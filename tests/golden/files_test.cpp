@@ -26,9 +26,9 @@ Case small_case() {
 Labels labels_of(const Case& test, const Layers& layers) {
   const auto maps = diffseg::Aggregate{.weights = test.weights}(layers);
   const auto similarities = diffseg::Compare{.anchors = {test.points, test.points},
-                                             .placement = diffseg::AnchorPlacement::published,
+                                             .placement = diffseg::Compare::Placement::published,
                                              .ceiling = test.thresholds[0]}(maps);
-  return diffseg::Assign{.size = {512, 512}, .ids = diffseg::LabelIds::reference}(
+  return diffseg::Assign{.size = {512, 512}, .ids = diffseg::Assign::Ids::reference}(
       diffseg::Merge{.thresholds = test.thresholds}(similarities));
 }
 

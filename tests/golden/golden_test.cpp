@@ -16,19 +16,16 @@
 namespace {
 
 using diffseg::Aggregate;
-using diffseg::AnchorPlacement;
 using diffseg::Assign;
 using diffseg::Compare;
 using diffseg::GridSize;
 using diffseg::Index;
-using diffseg::LabelIds;
 using diffseg::Labels;
 using diffseg::Maps;
 using diffseg::Matrix;
 using diffseg::Merge;
 using diffseg::Proposals;
 using diffseg::Refine;
-using diffseg::RefineMode;
 using diffseg::Similarities;
 using golden::Case;
 
@@ -51,7 +48,7 @@ std::vector<Case> all_cases() {
 
 Compare compare(const Case& test, double ceiling) {
   return {.anchors = {test.points, test.points},
-          .placement = AnchorPlacement::published,
+          .placement = Compare::Placement::published,
           .ceiling = ceiling};
 }
 
@@ -76,7 +73,7 @@ Run<Scalar> run(const Case& test, const Maps<Scalar>& maps, double ceiling, Grid
   result.maps = maps;
   result.similarities = compare(test, ceiling)(maps);
   result.proposals = Merge{.thresholds = test.thresholds}(result.similarities);
-  result.labels = Assign{.size = size, .ids = LabelIds::reference}(result.proposals);
+  result.labels = Assign{.size = size, .ids = Assign::Ids::reference}(result.proposals);
   return result;
 }
 
@@ -203,8 +200,8 @@ void check_parity(const Case& test, const char* precision) {
   line << ", their rows " << merged.largest << ", ";
   CHECK(merged.excess <= 0);
   if (test.refine) {
-    const auto refined = Refine{.mode = RefineMode::lloyd}(result.proposals);
-    const Assign assign{.size = label_size(test), .ids = LabelIds::reference};
+    const auto refined = Refine{}(result.proposals);
+    const Assign assign{.size = label_size(test), .ids = Assign::Ids::reference};
     check_labels<Scalar>(test, assign(refined), line);
   } else {
     check_labels<Scalar>(test, result.labels, line);
@@ -353,9 +350,9 @@ TEST_CASE("golden: segment is its stages and a ceiling decides nothing", "[golde
     const Labels labels =
         diffseg::segment(layers, {.aggregate = {.weights = test.weights},
                                   .compare = {.anchors = {test.points, test.points},
-                                              .placement = AnchorPlacement::published},
+                                              .placement = Compare::Placement::published},
                                   .merge = {.thresholds = test.thresholds},
-                                  .assign = {.size = size, .ids = LabelIds::reference}});
+                                  .assign = {.size = size, .ids = Assign::Ids::reference}});
     CHECK(labels.values == stages.labels.values);
   }
 }

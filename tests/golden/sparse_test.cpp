@@ -25,7 +25,7 @@ Labels labels_of(const Case& test, const Layers& layers, double floor = 1e-30) {
   const double sum = std::accumulate(test.weights.begin(), test.weights.end(), 0.0);
   for (double& weight : options.aggregate.weights) weight /= sum;
   options.compare.anchors = {test.points, test.points};
-  options.compare.placement = diffseg::AnchorPlacement::published;
+  options.compare.placement = diffseg::Compare::Placement::published;
   options.merge.thresholds = test.thresholds;
   return diffseg::segment(layers, options);
 }

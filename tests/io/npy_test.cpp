@@ -407,3 +407,11 @@ TEST_CASE("layer_from: what is no attention is refused in words", "[unit][npy]")
   REQUIRE_THROWS_AS(diffseg::layer_from({"a", NumberType::f32, {1, 4, 4}, {}, nullptr}),
                     std::invalid_argument);
 }
+
+TEST_CASE("io_error is a runtime_error with its message", "[check]") {
+  try {
+    throw diffseg::io_error("a.npy: truncated");
+  } catch (const std::runtime_error& error) {
+    REQUIRE(std::string(error.what()) == "a.npy: truncated");
+  }
+}

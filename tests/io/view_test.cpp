@@ -574,7 +574,7 @@ TEST_CASE("top_k_from: numbers and keys become a sparse layer where they lie", "
   REQUIRE(layer.kind == diffseg::LayerKind::sparse);
   REQUIRE(layer.data == values.data());
   REQUIRE(layer.columns == keys.data());
-  REQUIRE(layer.column_type == diffseg::ColumnType::i64);
+  REQUIRE(layer.column_type == diffseg::Layer::Columns::i64);
   REQUIRE(layer.heads == 2);
   REQUIRE(layer.queries == GridSize{2, 2});
   REQUIRE(layer.keys == GridSize{2, 2});
@@ -585,7 +585,7 @@ TEST_CASE("top_k_from: numbers and keys become a sparse layer where they lie", "
   const auto part = diffseg::top_k_from(
       numbers.range(0, 1, 2), diffseg::view(narrow, {2, 4, 3}).range(0, 0, 1), {.keys = {1, 77}});
   REQUIRE(part.data == values.data() + 12);
-  REQUIRE(part.column_type == diffseg::ColumnType::i32);
+  REQUIRE(part.column_type == diffseg::Layer::Columns::i32);
   REQUIRE(part.keys == GridSize{1, 77});
 }
 

@@ -19,11 +19,13 @@ using support::Random;
 
 namespace {
 
-/// Proposals of the given rows; Assign asks of the maps only their grid.
+/// Proposals of the given rows, whatever the maps.
 template <class Scalar>
 Proposals<Scalar> proposals_of(GridSize grid, Matrix<Scalar> rows) {
   Proposals<Scalar> proposals;
-  proposals.maps = Maps<Scalar>(grid, Matrix<Scalar>());
+  const Index cells = grid.cells();
+  const auto share = Scalar(1) / static_cast<Scalar>(cells);
+  proposals.maps = Maps<Scalar>(grid, Matrix<Scalar>::Constant(cells, cells, share));
   proposals.rows = std::move(rows);
   return proposals;
 }
@@ -50,7 +52,7 @@ std::vector<std::int32_t> enlarge_then_arg_max(const Proposals<Scalar>& proposal
 
 template <class Scalar>
 Index different(const Proposals<Scalar>& proposals, GridSize size) {
-  const auto labels = Assign{.size = size, .ids = LabelIds::reference}(proposals);
+  const auto labels = Assign{.size = size, .ids = Assign::Ids::reference}(proposals);
   const auto expected = enlarge_then_arg_max(proposals, size);
   Index count = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) count += labels.values[i] != expected[i];
@@ -88,7 +90,7 @@ TEMPLATE_TEST_CASE("compact ids skip proposals that win nowhere", "[assign][unit
   REQUIRE(compact.values == std::vector<std::int32_t>{0, 1, 0, 1});
   REQUIRE(compact.proposals == std::vector<std::int32_t>{1, 3});
   REQUIRE(compact.count() == 2);
-  const auto reference = Assign{.size = {2, 2}, .ids = LabelIds::reference}(proposals);
+  const auto reference = Assign{.size = {2, 2}, .ids = Assign::Ids::reference}(proposals);
   REQUIRE(reference.values == std::vector<std::int32_t>{1, 3, 1, 3});
   REQUIRE(reference.proposals == std::vector<std::int32_t>{0, 1, 2, 3});
 }
@@ -100,7 +102,7 @@ TEMPLATE_TEST_CASE("ties go to the lowest index", "[assign][unit]", float, doubl
   rows.row(1) = rows.row(3) = rows.row(4) = rows.row(2).eval();
   for (const GridSize size : {GridSize{3, 4}, {31, 40}, {2, 2}}) {
     for (const std::int32_t label :
-         Assign{.size = size, .ids = LabelIds::reference}(proposals_of<TestType>({3, 4}, rows))
+         Assign{.size = size, .ids = Assign::Ids::reference}(proposals_of<TestType>({3, 4}, rows))
              .values) {
       REQUIRE((label == 0 || label == 1));
     }
@@ -157,7 +159,7 @@ TEMPLATE_TEST_CASE("compact ids map back to reference ids", "[assign][law]", flo
         proposals_of<TestType>({7, 9}, support::random_rows<TestType>(random, 40, 63, 3));
     const GridSize size = random.grid(3, 40);
     const auto compact = Assign{.size = size}(proposals);
-    const auto reference = Assign{.size = size, .ids = LabelIds::reference}(proposals);
+    const auto reference = Assign{.size = size, .ids = Assign::Ids::reference}(proposals);
     REQUIRE(std::is_sorted(compact.proposals.begin(), compact.proposals.end()));
     for (std::size_t i = 0; i < compact.values.size(); ++i) {
       REQUIRE(compact.proposals[static_cast<std::size_t>(compact.values[i])] ==
@@ -198,7 +200,7 @@ TEMPLATE_TEST_CASE("what cannot be assigned is refused", "[assign]", float, doub
   REQUIRE_THROWS_WITH(Assign{}(proposals_of<TestType>({2, 3}, Matrix<TestType>(0, 6))),
                       "Assign: there must be at least one proposal, got 0");
   REQUIRE_THROWS_WITH(Assign{}(proposals_of<TestType>({2, 2}, good.rows)),
-                      "Assign: proposals must have 4 cells, those of their grid, got 6");
+                      "Assign: proposals must have 4 cells, those of their maps, got 6");
   REQUIRE_THROWS_AS(Assign{}(Proposals<TestType>{}), std::invalid_argument);
   for (const TestType bad : {TestType(-1), std::numeric_limits<TestType>::quiet_NaN(),
                              std::numeric_limits<TestType>::infinity()}) {

@@ -17,8 +17,8 @@ using support::Random;
 
 namespace {
 
-constexpr NamePolicy policies[] = {NamePolicy::majority, NamePolicy::mean,
-                                   NamePolicy::reference_median};
+constexpr Name::Policy policies[] = {Name::Policy::majority, Name::Policy::mean,
+                                     Name::Policy::reference_median};
 using Nouns = std::vector<Index>;
 
 Labels row_of(std::vector<std::int32_t> values, std::int32_t count) {
@@ -42,7 +42,7 @@ CrossMaps<Scalar> maps_of(const std::vector<std::vector<Scalar>>& rows) {
   return maps;
 }
 
-const std::vector<Noun> three = {{"cat", 0, 1}, {"dog", 1, 2}, {"sky", 2, 3}};
+const std::vector<Name::Noun> three = {{"cat", 0, 1}, {"dog", 1, 2}, {"sky", 2, 3}};
 
 template <class Scalar>
 void check_policies() {
@@ -51,8 +51,8 @@ void check_policies() {
   const Scalar rest = static_cast<Scalar>(std::sqrt(1 - 2 * 0.01));
   const auto maps = maps_of<Scalar>({{1, 0, 0, 0, 0}, {0, low, low, rest, 0}, {0, 0, 0, 0, 1}});
   const Labels labels = row_of({0, 0, 0, 1, 1}, 2);
-  CHECK(Name{three, NamePolicy::majority}(maps, labels).nouns == Nouns{1, 1});
-  CHECK(Name{three, NamePolicy::mean}(maps, labels).nouns == Nouns{0, 2});
+  CHECK(Name{three, Name::Policy::majority}(maps, labels).nouns == Nouns{1, 1});
+  CHECK(Name{three, Name::Policy::mean}(maps, labels).nouns == Nouns{0, 2});
   CHECK(Name{three}(maps, labels).nouns == Nouns{1, 1});
 }
 
@@ -69,19 +69,19 @@ TEST_CASE("Name does not take the median for a majority", "[unit]") {
                                      {0, 0, 0, 1, 0, 0, 0},  //
                                      {0, 0, 0, 0, 1, 1, 1}});
   const Labels labels = row_of({0, 0, 0, 0, 0, 0, 0}, 1);
-  CHECK(Name{three, NamePolicy::majority}(maps, labels).nouns == Nouns{0});
-  CHECK(Name{three, NamePolicy::reference_median}(maps, labels).nouns == Nouns{1});
+  CHECK(Name{three, Name::Policy::majority}(maps, labels).nouns == Nouns{0});
+  CHECK(Name{three, Name::Policy::reference_median}(maps, labels).nouns == Nouns{1});
   // An even number of votes: the mean of the two in the middle, rounded down.
   const auto even = maps_of<double>({{1, 0}, {0, 0}, {0, 1}});
-  CHECK(Name{three, NamePolicy::reference_median}(even, row_of({0, 0}, 1)).nouns == Nouns{1});
+  CHECK(Name{three, Name::Policy::reference_median}(even, row_of({0, 0}, 1)).nouns == Nouns{1});
   const auto next = maps_of<double>({{1, 0}, {0, 1}, {0, 0}});
-  CHECK(Name{three, NamePolicy::reference_median}(next, row_of({0, 0}, 1)).nouns == Nouns{0});
+  CHECK(Name{three, Name::Policy::reference_median}(next, row_of({0, 0}, 1)).nouns == Nouns{0});
 }
 
 TEST_CASE("Name makes a strong column no louder than a weak one", "[unit]") {
   const auto maps = maps_of<float>({{100, 100, 300}, {0.3F, 0.3F, 0.1F}});
   const Labels labels = row_of({0, 0, 1}, 2);
-  for (const NamePolicy policy : policies) {
+  for (const Name::Policy policy : policies) {
     CHECK(Name{{{"loud", 0, 1}, {"low", 1, 2}}, policy}(maps, labels).nouns == Nouns{1, 0});
   }
 }
@@ -89,13 +89,13 @@ TEST_CASE("Name makes a strong column no louder than a weak one", "[unit]") {
 TEST_CASE("Name adds up the columns of a split word", "[unit]") {
   const auto maps = maps_of<float>({{9, 9, 9}, {1, 0, 0}, {0, 1, 0}, {0.5F, 0.5F, 2}});
   const Labels labels = row_of({0, 0, 1}, 2);
-  const Name name{{{"teapot", 1, 3}, {"sky", 3, 4}}, NamePolicy::mean};
+  const Name name{{{"teapot", 1, 3}, {"sky", 3, 4}}, Name::Policy::mean};
   CHECK(name.tokens() == std::vector<Index>{1, 2, 3});
   CHECK(name(maps, labels).nouns == Nouns{0, 1});
   // The maps may hold other columns than they are numbered by.
   auto shifted = maps;
   shifted.tokens = {2, 11, 12, 30};
-  const Name far{{{"teapot", 11, 13}, {"sky", 30, 31}}, NamePolicy::mean};
+  const Name far{{{"teapot", 11, 13}, {"sky", 30, 31}}, Name::Policy::mean};
   CHECK(far(shifted, labels).nouns == Nouns{0, 1});
 }
 
@@ -118,13 +118,13 @@ TEST_CASE("Name groups the labels of one word", "[unit]") {
 TEST_CASE("Name answers when there is nothing to name", "[unit]") {
   const auto maps = maps_of<float>({{0, 0, 1}, {0, 0, 0}});
   const Labels labels = row_of({0, 0, 2}, 3);
-  for (const NamePolicy policy : policies) {
+  for (const Name::Policy policy : policies) {
     const Names none = Name{{}, policy}(maps, labels);
     CHECK(none.nouns == Nouns{-1, -1, -1});
     CHECK(none.groups.empty());
     // Zeros alone name nothing; a label without pixels has no name; a zero column never wins.
     const Names names = Name{{{"cup", 0, 1}, {"void", 1, 2}}, policy}(maps, labels);
-    const Index zeros = policy == NamePolicy::reference_median ? 0 : -1;
+    const Index zeros = policy == Name::Policy::reference_median ? 0 : -1;
     CHECK(names.nouns == Nouns{zeros, -1, 0});
     // No label.
     const CrossMaps<float> empty{{0, 0}, {0, 1}, Matrix<float>(2, 0)};
@@ -136,7 +136,7 @@ TEST_CASE("Name answers when there is nothing to name", "[unit]") {
 TEST_CASE("Name refuses what does not fit together", "[unit]") {
   const auto maps = maps_of<float>({{1, 0, 1}, {1, 1, 0}});
   const Labels labels = row_of({0, 1, 1}, 2);
-  const auto name = [&](const Noun& noun) { return Name{{noun}}(maps, labels); };
+  const auto name = [&](const Name::Noun& noun) { return Name{{noun}}(maps, labels); };
   CHECK_THROWS_AS(name({"late", 1, 3}), std::invalid_argument);
   CHECK_THROWS_AS(name({"empty", 1, 1}), std::invalid_argument);
   CHECK_THROWS_AS(name({"early", -1, 1}), std::invalid_argument);

@@ -80,7 +80,8 @@ TEST_CASE("match_rows finds the largest sum of all pairings", "[unit]") {
 }
 
 TEST_CASE("match_rows gives the pairs and sums that scipy gives", "[unit]") {
-  std::ifstream file(std::filesystem::path(__FILE__).parent_path() / "../files/matching/scipy.json");
+  std::ifstream file(std::filesystem::path(__FILE__).parent_path() /
+                     "../files/matching/scipy.json");
   const auto json = nlohmann::json::parse(file);
   REQUIRE(json.at("matrices").size() == 200);
   for (const auto& entry : json.at("matrices")) {

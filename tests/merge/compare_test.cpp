@@ -52,7 +52,8 @@ TEMPLATE_TEST_CASE("compare finds the pairs that plain divergences find", "[comp
     const double ceiling = 0.6;
     const auto found = Compare{.anchors = anchors, .ceiling = ceiling}(maps);
     CAPTURE(grid.height, grid.width);
-    REQUIRE(found.anchors == SamplingGrid(grid, anchors, AnchorPlacement::cell_centred).tokens());
+    REQUIRE(found.anchors ==
+            SamplingGrid(grid, anchors, Compare::Placement::cell_centred).tokens());
     REQUIRE(found.ceiling == ceiling);
     REQUIRE(&found.maps.rows() == &maps.rows());
     REQUIRE(found.divergences.rows() == anchors.cells());
@@ -105,7 +106,7 @@ TEMPLATE_TEST_CASE("raising the ceiling only adds pairs", "[compare][law]", floa
 TEMPLATE_TEST_CASE("placement is the caller's choice", "[compare][unit]", float, double) {
   Random random(703);
   const auto maps = support::random_maps<TestType>(random, {8, 9});
-  const auto found = Compare{.anchors = {3, 4}, .placement = AnchorPlacement::published}(maps);
+  const auto found = Compare{.anchors = {3, 4}, .placement = Compare::Placement::published}(maps);
   // rows: step 7 / 2 = 3, start (7 - 6) / 2 = 0; columns: step 8 / 3 = 2, start (8 - 6) / 2 = 1
   REQUIRE(found.anchors == std::vector<Index>{1, 3, 5, 7, 28, 30, 32, 34, 55, 57, 59, 61});
 }
@@ -161,7 +162,7 @@ TEMPLATE_TEST_CASE("what cannot be compared is refused", "[compare]", float, dou
   const Compare stage{.anchors = {2, 2}};
   REQUIRE_THROWS_AS(stage(Maps<TestType>{}), std::invalid_argument);
   REQUIRE_THROWS_WITH(stage(Maps<TestType>({2, 3}, maps.rows())),
-                      "Compare: maps must be [T x T] for their grid of 2 x 3 cells");
+                      "Maps: rows must be [T x T] for a grid of 2 x 3 cells, got 72 x 72");
   Matrix<TestType> rows = maps.rows();
   rows(70, 3) = 0;
   REQUIRE_THROWS_WITH(stage(Maps<TestType>({8, 9}, rows)),

@@ -48,8 +48,9 @@ Sparse<Scalar> below(const Matrix<Scalar>& rows, const std::vector<Index>& ancho
                      const std::vector<Index>& order, GridSize grid, double ceiling,
                      Index* evaluated = nullptr) {
   Sparse<Scalar> result;
-  const Index count =
-      divergences_below<Scalar>(rows, anchors, order, Pooling(grid), ceiling, "Test", result);
+  DivergenceScratch<Scalar> scratch;
+  const Index count = divergences_below<Scalar>(rows, anchors, order, Pooling(grid), ceiling,
+                                                "Test", result, scratch);
   if (evaluated != nullptr) *evaluated = count;
   return result;
 }

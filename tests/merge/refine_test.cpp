@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <cmath>
-#include <cstring>
-#include <diffseg/diffseg.hpp>
+#include <algorithm>
+#include <diffseg/labels/assign.hpp>
+#include <diffseg/merge/compare.hpp>
+#include <diffseg/merge/merge.hpp>
+#include <diffseg/merge/refine.hpp>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -14,52 +15,17 @@
 
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
+#include "support/proposals.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
-using support::Random;
-
-namespace {
-
-constexpr RefineMode modes[] = {RefineMode::projected, RefineMode::minibatch, RefineMode::lloyd};
-
-/// `clusters` of the maps as proposals, all different.
-template <class Scalar>
-Proposals<Scalar> some_proposals(const Maps<Scalar>& maps, Index clusters) {
-  Proposals<Scalar> proposals;
-  proposals.maps = maps;
-  proposals.rows = kmeans_plus_plus(maps.rows(), clusters, 1);
-  proposals.anchors.resize(static_cast<std::size_t>(clusters));
-  for (Index k = 0; k < clusters; ++k) proposals.anchors[static_cast<std::size_t>(k)] = {k, k + 7};
-  proposals.row_counts.assign(static_cast<std::size_t>(clusters), 3);
-  proposals.per_iteration = {20, clusters};
-  return proposals;
-}
-
-template <class Scalar>
-bool same_bits(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
-  return a.rows() == b.rows() && a.cols() == b.cols() &&
-         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
-}
-
-template <class Scalar>
-void check_laws(const Proposals<Scalar>& refined, const Proposals<Scalar>& before) {
-  CHECK(refined.rows.cols() == before.rows.cols());
-  CHECK(refined.rows.minCoeff() > 0);
-  CHECK((refined.rows.rowwise().sum().array() - 1).abs().maxCoeff() < 1e-5);
-  CHECK(std::accumulate(refined.row_counts.begin(), refined.row_counts.end(), Index{0}) ==
-        before.maps.tokens());
-  CHECK(static_cast<Index>(refined.row_counts.size()) == refined.rows.rows());
-  CHECK(static_cast<Index>(refined.anchors.size()) == refined.rows.rows());
-  CHECK(refined.per_iteration == before.per_iteration);
-  CHECK(&refined.maps.rows() == &before.maps.rows());
-}
-
+using support::check_refined;
 using support::complaint;
 using support::Contains;
-
-}  // namespace
+using support::Random;
+using support::same_bits;
+using support::some_proposals;
 
 TEMPLATE_TEST_CASE("Refine replaces proposals by the means of clusters of maps", "[refine]", float,
                    double) {
@@ -68,24 +34,19 @@ TEMPLATE_TEST_CASE("Refine replaces proposals by the means of clusters of maps",
   const auto maps = support::random_maps<TestType>(random, {28, 31}, 6);
   const auto proposals = some_proposals(maps, 6);
   const auto expected = lloyd_kmeans(maps.rows(), proposals.rows);
-  for (const RefineMode mode : modes) {
-    CAPTURE(static_cast<int>(mode));
-    // Few components, so that the grid is large enough for all that a mode does.
-    const auto refined = Refine{.mode = mode, .components = 12, .batch = 100}(proposals);
-    check_laws(refined, proposals);
-    REQUIRE(refined.rows.rows() == 6);
-    CHECK(refined.anchors == proposals.anchors);
-    // Clusters as clear as these are found by all modes.
-    CHECK((refined.rows - expected.centres).cwiseAbs().maxCoeff() < 1e-6);
-  }
+  const auto refined = Refine{}(proposals);
+  check_refined(refined, proposals);
+  REQUIRE(refined.rows.rows() == 6);
+  CHECK(refined.anchors == proposals.anchors);
+  CHECK((refined.rows - expected.centres).cwiseAbs().maxCoeff() < 1e-6);
 }
 
-TEST_CASE("Refine by lloyd averages the maps of each label", "[refine]") {
+TEST_CASE("Refine averages the maps of each label", "[refine]") {
   Random random(92);
   INFO(random.note());
   const auto maps = support::random_maps<double>(random, {9, 13}, 5, 1.5, 0.5);
   const auto proposals = some_proposals(maps, 5);
-  const auto refined = Refine{.mode = RefineMode::lloyd, .tolerance = 0}(proposals);
+  const auto refined = Refine{.tolerance = 0}(proposals);
   const auto clusters = lloyd_kmeans(maps.rows(), proposals.rows, {.tolerance = 0});
   for (Index k = 0; k < 5; ++k) {
     Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(maps.tokens());
@@ -107,23 +68,17 @@ TEST_CASE("Refine leaves no empty cluster and no NaN", "[refine]") {
   auto proposals = some_proposals(maps, 4);
   proposals.rows.row(2).setConstant(1e-9F);  // far from every map
   proposals.rows(2, 0) = 1;
-  for (const RefineMode mode : modes) {
-    CAPTURE(static_cast<int>(mode));
-    const auto refined = Refine{.mode = mode, .components = 10}(proposals);
-    check_laws(refined, proposals);
-    REQUIRE(refined.rows.rows() == 4);
-    // Along the components of the maps it may be among them.
-    if (mode == RefineMode::lloyd) CHECK(refined.anchors[2].empty());
-    CHECK(refined.anchors[1] == proposals.anchors[1]);
-  }
+  const auto refined = Refine{}(proposals);
+  check_refined(refined, proposals);
+  REQUIRE(refined.rows.rows() == 4);
+  CHECK(refined.anchors[2].empty());
+  CHECK(refined.anchors[1] == proposals.anchors[1]);
   // Equal maps: all in the first cluster, the others end empty and are left out.
   const Maps<float> equal({6, 7}, Matrix<float>::Constant(42, 42, 1.0F / 42));
   const auto flat = some_proposals(equal, 3);
-  for (const RefineMode mode : modes) {
-    const auto refined = Refine{.mode = mode, .components = 3}(flat);
-    check_laws(refined, flat);
-    CHECK(refined.rows.rows() == 1);
-  }
+  const auto one = Refine{}(flat);
+  check_refined(one, flat);
+  CHECK(one.rows.rows() == 1);
 }
 
 TEST_CASE("Refine composes from one proposal and one cell on", "[refine]") {
@@ -135,14 +90,14 @@ TEST_CASE("Refine composes from one proposal and one cell on", "[refine]") {
     const Labels labels = chain(maps);
     CHECK(labels.count() == 1);
     const auto proposals = some_proposals(maps, std::min<Index>(3, grid.cells()));
-    for (const RefineMode mode : modes) check_laws(Refine{.mode = mode}(proposals), proposals);
+    check_refined(Refine{}(proposals), proposals);
   }
 }
 
-TEST_CASE("Refine reuses the storage of its result", "[refine]") {
+TEST_CASE("Refine reuses the storage of its result and may work in place", "[refine]") {
   Random random(95);
   const auto maps = support::random_maps<float>(random, {10, 10}, 4);
-  const auto proposals = some_proposals(maps, 4);
+  auto proposals = some_proposals(maps, 4);
   Proposals<float> refined;
   Refine{}(proposals, refined);
   const float* const storage = refined.rows.data();
@@ -150,6 +105,8 @@ TEST_CASE("Refine reuses the storage of its result", "[refine]") {
   Refine{}(proposals, refined);
   CHECK(refined.rows.data() == storage);
   CHECK(same_bits(refined.rows, first));
+  Refine{}(proposals, proposals);
+  CHECK(same_bits(proposals.rows, first));
 }
 
 TEMPLATE_TEST_CASE("Refine gives the same bits for any number of threads", "[refine]", float,
@@ -161,39 +118,39 @@ TEMPLATE_TEST_CASE("Refine gives the same bits for any number of threads", "[ref
   INFO(random.note());
   const auto maps = support::random_maps<TestType>(random, {30, 33}, 9, 1.5, 0.5);
   const auto proposals = some_proposals(maps, 9);
-  for (const RefineMode mode : modes) {
-    const Refine refine{.mode = mode, .components = 16, .batch = 64};
-    const auto run = [&](int threads) {
-      const ThreadLimit limit(threads);
-      return refine(proposals);
-    };
-    const auto one = run(1);
-    for (const int threads : {2, 3, 4, 8}) {
-      CAPTURE(static_cast<int>(mode), threads);
-      const auto many = run(threads);
-      CHECK(same_bits(one.rows, many.rows));
-      CHECK(one.row_counts == many.row_counts);
-    }
+  const auto run = [&](int threads) {
+    const ThreadLimit limit(threads);
+    return Refine{}(proposals);
+  };
+  const auto one = run(1);
+  for (const int threads : {2, 3, 4, 8}) {
+    CAPTURE(threads);
+    const auto many = run(threads);
+    CHECK(same_bits(one.rows, many.rows));
+    CHECK(one.row_counts == many.row_counts);
   }
 }
 
-TEST_CASE("Refine refuses what it cannot cluster", "[refine]") {
+TEST_CASE("Refine refuses what it cannot cluster and is empty then", "[refine]") {
   Random random(97);
   const auto maps = support::random_maps<float>(random, {3, 4}, 3);
   const auto good = some_proposals(maps, 3);
   const auto refine = [&](const Refine& stage, const Proposals<float>& proposals) {
-    return complaint([&] { static_cast<void>(stage(proposals)); });
+    Proposals<float> out = good;
+    const std::string text = complaint([&] { stage(proposals, out); });
+    CHECK(out.maps.empty());
+    CHECK(out.rows.size() == 0);
+    CHECK(out.anchors.empty());
+    return text;
   };
-  CHECK_THAT(refine({.components = 0}, good), Contains("Refine: components must be >= 1, got 0"));
-  CHECK_THAT(refine({.batch = 0}, good), Contains("Refine: batch must be >= 1, got 0"));
   CHECK_THAT(refine({.max_iterations = 0}, good), Contains("max_iterations must be >= 1, got 0"));
   CHECK_THAT(refine({.tolerance = -1}, good),
              Contains("tolerance must be >= 0 and finite, got -1"));
   auto bad = good;
   bad.rows.resize(0, 12);
-  CHECK_THAT(refine({}, bad), Contains("proposals must be 1 .. the number of maps 12, got 0"));
+  CHECK_THAT(refine({}, bad), Contains("Refine: there must be at least one proposal, got 0"));
   bad.rows = Matrix<float>::Constant(13, 12, 0.1F);
-  CHECK_THAT(refine({}, bad), Contains("got 13"));
+  CHECK_THAT(refine({}, bad), Contains("proposals must be 1 .. the number of maps 12, got 13"));
   bad.rows = Matrix<float>::Constant(3, 11, 0.1F);
   CHECK_THAT(refine({}, bad), Contains("proposals must have 12 cells"));
   bad = good;
@@ -202,5 +159,5 @@ TEST_CASE("Refine refuses what it cannot cluster", "[refine]") {
   bad = good;
   bad.rows(1, 1) = std::numeric_limits<float>::quiet_NaN();
   CHECK_THAT(refine({}, bad), Contains("centre 1 is not"));
-  CHECK_THAT(refine({}, Proposals<float>{}), Contains("the number of maps 0, got 0"));
+  CHECK_THAT(refine({}, Proposals<float>{}), Contains("Refine: maps must not be empty"));
 }

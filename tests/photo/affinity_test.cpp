@@ -209,11 +209,24 @@ TEMPLATE_TEST_CASE("what is no photo is refused", "[affinity]", float, double) {
     REQUIRE_THROWS_WITH(affinity(photo), Contains(text));
     REQUIRE_THROWS_AS(affinity(photo), std::invalid_argument);
   };
-  refused(stage, {{0, 2}, 3, {}}, "Affinity: the photo must have at least 1 x 1 pixels, got 0 x 2");
-  refused(stage, {{2, 2}, 4, {}}, "Affinity: the photo must have 1 or 3 channels, got 4");
-  refused(stage, {{2, 3}, 3, twelve}, "Affinity: the photo must hold height * width * channels");
+  const auto changed = [&](GridSize size, Index channels) {
+    Image<TestType> photo{{2, 2}, 3, twelve};
+    photo.size = size;
+    photo.channels = channels;
+    return photo;
+  };
+  refused(stage, changed({0, 2}, 3),
+          "Affinity: the photo must have at least 1 x 1 pixels, got 0 x 2");
+  refused(stage, changed({2, 2}, 4), "Affinity: the photo must have 1 or 3 channels, got 4");
+  refused(stage, changed({2, 3}, 3), "Affinity: the photo must hold height * width * channels");
+  refused(stage, changed({Index{1} << 40, Index{1} << 40}, 3), "Affinity: sizes must multiply");
   refused({.cells = 63}, {{2, 2}, 3, twelve}, "Affinity: cells must be in 64..65536, got 63");
   refused({.cells = 65537}, {{2, 2}, 3, twelve}, "Affinity: cells must be in 64..65536, got 65537");
+  REQUIRE_THROWS_WITH(stage.grid_for({0, 0}),
+                      "Affinity: the photo must have at least 1 x 1 pixels, got 0 x 0");
+  REQUIRE_THROWS_WITH(stage.grid_for({-3, 5}), Contains("got -3 x 5"));
+  REQUIRE_THROWS_WITH(Affinity{.cells = -5}.grid_for({10, 10}),
+                      "Affinity: cells must be in 64..65536, got -5");
   for (const TestType bad : {TestType(-0.01), TestType(1.01), TestType(255), Limits::quiet_NaN(),
                              Limits::infinity(), -Limits::infinity()}) {
     auto values = twelve;

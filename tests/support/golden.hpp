@@ -125,8 +125,9 @@ template <class Scalar>
 diffseg::Layer cross_attention(const Case& test, Index side) {
   const auto queries = test.read("xq_" + std::to_string(side));
   const auto keys = test.read("xk");
-  return diffseg::Layer::owning(softmax<Scalar>(queries, keys), queries.shape.at(0), {side, side})
-      .over_tokens(keys.shape.at(keys.shape.size() - 2));
+  const Index tokens = keys.shape.at(keys.shape.size() - 2);
+  return diffseg::Layer::owning(softmax<Scalar>(queries, keys), queries.shape.at(0), {side, side},
+                                {1, tokens});
 }
 
 /// One layer for each of the case's sizes.

@@ -66,9 +66,7 @@ Layer random_layer(Random& random, Index heads, GridSize queries, GridSize keys,
     for (double& value : row) sum += value = std::exp(contrast * random.normal());
     for (const double value : row) values.push_back(static_cast<Element>(value / sum));
   }
-  Layer layer = Layer::owning(std::move(values), heads, queries);
-  layer.keys = keys;
-  return layer;
+  return Layer::owning(std::move(values), heads, queries, keys);
 }
 
 /// Rows [count x cells] of sum 1 around `clusters` prototypes: within a cluster the divergence is

@@ -8,13 +8,9 @@
 #include <vector>
 
 #include "diffseg/attention/detail/layer_sums.hpp"
-#include "diffseg/attention/detail/map_builder.hpp"
-#include "diffseg/attention/layer_parts.hpp"
-#include "diffseg/core/check.hpp"
+#include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/workspace.hpp"
-#include "diffseg/data/layer.hpp"
-#include "diffseg/data/maps.hpp"
 
 namespace diffseg {
 
@@ -26,6 +22,8 @@ namespace diffseg {
 /// std::invalid_argument for layers that are empty or out of range and for attention that is
 /// negative, NaN, infinite or all zero.
 struct Aggregate {
+  using Stage = void;
+
   GridSize grid = {};  ///< working grid; {0, 0}: that of the layer with the most queries
   /// One per layer, >= 0, sum 1 (to 1e-6), used as given; empty: proportional to the side of the
   /// layer's query grid (the square root of its cells).
@@ -49,7 +47,8 @@ struct Aggregate {
     return maps;
   }
 
-  /// The same into `maps`; reuses its storage if no one else holds it.
+  /// The same into `maps`; reuses its storage if no one else holds it. After an exception the maps
+  /// are empty, or as they were if no attention was read.
   template <class Scalar>
   void operator()(const Layers& layers, Maps<Scalar>& maps) const {
     Workspace workspace;
@@ -61,17 +60,21 @@ struct Aggregate {
   void operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& workspace) const {
     const GridSize working = working_grid(layers);
     const auto [raw, factor] = layer_weights(layers);
+    Maps<Scalar> result = std::exchange(maps, {});
     const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
     const detail::ProfileScope scope("Aggregate", bytes(layers) + map_bytes);
     const auto along_queries = sample ? detail::Resampling::sample : detail::Resampling::repeat;
     const bool products = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
       return layer.kind == LayerKind::queries_keys;
     });
+    const auto source = [&](std::size_t i) {
+      return detail::LayerSource{&layers[i], static_cast<Index>(i), "Aggregate"};
+    };
     if (products) {
       // Their rows are best made many at a time; the bits are the same.
       auto& sums = workspace.get<detail::LayerSums<Scalar>>();
-      sums.start(working, std::exchange(maps, {}), along_queries);
-      for (std::size_t i = 0; i < layers.size(); ++i) sums.add(layers[i], i, raw[i], "Aggregate");
+      sums.start(working, std::move(result), along_queries);
+      for (std::size_t i = 0; i < layers.size(); ++i) sums.add(source(i), raw[i]);
       maps = sums.finish(factor, floor);
       return;
     }
@@ -79,10 +82,11 @@ struct Aggregate {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       if (raw[i] == 0) continue;
       detail::find_group(groups, layers[i], working, along_queries)
-          .members.push_back({{layers[i], i, "Aggregate"}, static_cast<Scalar>(raw[i])});
+          .members.push_back({detail::LayerRows<Scalar>(source(i)), static_cast<Scalar>(raw[i])});
     }
-    detail::build_maps(groups, working, factor, floor, maps.reset(working),
+    detail::build_maps(groups, working, factor, floor, result.reset(working),
                        workspace.get<detail::MapScratch<Scalar>>());
+    maps = std::move(result);
   }
 
   /// The stage for a chain that works in another scalar: `Aggregate{}.as<double>() | Compare{}`.
@@ -98,14 +102,14 @@ struct Aggregate {
     GridSize working = grid;
     const bool chosen = grid != GridSize{};
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      detail::check_layer(layers[i], i, "Aggregate");
+      layers[i].check("Aggregate", static_cast<Index>(i));
       if (!chosen && layers[i].queries.cells() > working.cells()) working = layers[i].queries;
     }
     detail::require(shrink >= 1, "Aggregate: shrink must be >= 1, got ", shrink);
     detail::require(shrink == 1 || !chosen, "Aggregate: shrink must be 1 beside a grid, got ",
                     shrink);
     working = {(working.height - 1) / shrink + 1, (working.width - 1) / shrink + 1};
-    detail::check_working_grid(working, "Aggregate");
+    Maps<double>::check_grid(working, "Aggregate");
     detail::check_floor(floor, "Aggregate");
     return working;
   }
@@ -135,7 +139,7 @@ struct Aggregate {
 
   [[nodiscard]] static Index bytes(const Layers& layers) {
     Index total = 0;
-    for (const Layer& layer : layers) total += detail::layer_bytes(layer);
+    for (const Layer& layer : layers) total += layer.bytes();
     return total;
   }
 };

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Downsample: a photo, layers or maps -> the same on a coarser grid.
+// Downsample: layers or maps -> the same on a coarser grid.
 #pragma once
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
-#include <type_traits>
+#include <utility>
 #include <vector>
 
-#include "diffseg/attention/layer_parts.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/packet.hpp"
 #include "diffseg/core/parallel.hpp"
+#include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
-#include "diffseg/data/image.hpp"
+#include "diffseg/core/workspace.hpp"
 #include "diffseg/data/layer.hpp"
 #include "diffseg/data/maps.hpp"
 #include "diffseg/math/resample.hpp"
@@ -21,84 +17,45 @@
 namespace diffseg {
 
 /// Reduces the input early; an approximation whose cost falls with the fourth power of the side.
-/// A photo -> the mean colour of the area that each new pixel covers. Layers finer than `size` ->
-/// queries averaged, keys summed (probability mass is kept); coarser layers pass as they are. Maps
-/// likewise. Sides that are smaller than `size` stay. Errors: std::invalid_argument for a size
-/// below 1 x 1 and input that contradicts its extents.
+/// Layers finer than `size` -> queries averaged, keys summed (probability mass is kept); coarser
+/// layers pass as they are. Maps likewise. Sides that are smaller than `size` stay. Errors:
+/// std::invalid_argument for a size below 1 x 1, layers that contradict themselves, finer ones that
+/// are no dense probabilities.
 struct Downsample {
+  using Stage = void;
+
   GridSize size;  ///< sides to reduce to, >= 1 x 1
 
-  template <class Scalar>
-  [[nodiscard]] Image<Scalar> operator()(const Image<Scalar>& image) const {
-    Image<Scalar> result;
-    (*this)(image, result);
-    return result;
-  }
-
-  /// Photo [H, W, channels] -> `result` [size, channels].
-  template <class Scalar>
-  void operator()(const Image<Scalar>& image, Image<Scalar>& result) const {
-    check();
-    detail::require(
-        image.size.height >= 1 && image.size.width >= 1 && image.channels >= 1 &&
-            static_cast<Index>(image.values.size()) == image.size.cells() * image.channels,
-        "Downsample: the photo must hold height * width * channels numbers, got ",
-        image.values.size(), " for ", image.size.height, " x ", image.size.width, " x ",
-        image.channels);
-    if (&image == &result) return (*this)(Image<Scalar>(image), result);
-    const detail::ProfileScope scope("Downsample");
-    result.size = reduced(image.size);
-    result.channels = image.channels;
-    result.values.resize(static_cast<std::size_t>(result.size.cells() * image.channels));
-    const detail::AxisResampler<Scalar> rows(image.size.height, result.size.height,
-                                             detail::Resampling::mean);
-    const detail::AxisResampler<Scalar> columns(image.size.width, result.size.width,
-                                                detail::Resampling::mean);
-    const Index line = image.size.width * image.channels;
-    detail::parallel_for(
-        result.size.height, [&] { return detail::Buffer<Scalar>(line); },
-        [&](Index y, detail::Buffer<Scalar>& total) {
-          detail::combine_rows<Scalar>(image.values.data() + rows.first(y) * line, line,
-                                       rows.weights(y), rows.taps(), nullptr, total.data(), line);
-          Scalar* out = result.values.data() + y * result.size.width * image.channels;
-          for (Index x = 0; x < result.size.width; ++x, out += image.channels) {
-            detail::combine_rows<Scalar>(total.data() + columns.first(x) * image.channels,
-                                         image.channels, columns.weights(x), columns.taps(),
-                                         nullptr, out, image.channels);
-          }
-          // Rounding must not carry the mean of what is within 0..1 out of it.
-          for (Scalar* value = out - result.size.width * image.channels; value != out; ++value) {
-            if (*value > Scalar(1) && *value < Scalar(1.00001)) *value = Scalar(1);
-          }
-        });
-  }
-
-  /// Layers [heads, queries, keys] -> layers with both grids reduced, f64 for f64 input, else f32.
+  /// Layers [heads, queries, keys] -> layers with both grids reduced, f64 for f64 input, else of
+  /// Scalar.
+  template <class Scalar = float>
   [[nodiscard]] Layers operator()(const Layers& layers) const {
     Layers result;
-    (*this)(layers, result);
+    operator()<Scalar>(layers, result);
     return result;
   }
 
-  /// The same into `result`.
+  /// The same into `result`, which stays as it was after an exception.
+  template <class Scalar = float>
   void operator()(const Layers& layers, Layers& result) const {
+    Workspace workspace;
+    operator()<Scalar>(layers, result, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar = float>
+  void operator()(const Layers& layers, Layers& result, Workspace& workspace) const {
     check();
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      detail::check_layer(layers[i], i, "Downsample");
-      detail::require(
-          layers[i].kind == LayerKind::probabilities || is_coarse(layers[i]), "Downsample: layer ",
-          i, " must hold dense probabilities to be reduced; give its scores, queries and keys or ",
-          "sparse rows to Aggregate, whose grid may be any");
-    }
+    for (std::size_t i = 0; i < layers.size(); ++i) check(layers[i], static_cast<Index>(i));
     const detail::ProfileScope scope("Downsample");
     Layers reduced_layers;
     for (const Layer& layer : layers) {
       if (is_coarse(layer)) {
         reduced_layers.push_back(layer);
       } else if (layer.type == ElementType::f64) {
-        reduced_layers.push_back(reduce<double>(layer));
+        reduced_layers.push_back(reduce<double>(layer, workspace));
       } else {
-        reduced_layers.push_back(reduce<float>(layer));
+        reduced_layers.push_back(reduce<Scalar>(layer, workspace));
       }
     }
     result.swap(reduced_layers);
@@ -111,26 +68,57 @@ struct Downsample {
     return result;
   }
 
-  /// Maps [T x T] -> `result` [T' x T'] on the reduced grid; every row keeps its sum.
+  /// Maps [T x T] -> `result` [T' x T'] on the reduced grid; every row keeps its sum. `result` may
+  /// be `maps`. After an exception it is empty.
   template <class Scalar>
   void operator()(const Maps<Scalar>& maps, Maps<Scalar>& result) const {
-    check();
-    detail::require(
-        !maps.empty() && maps.rows().rows() == maps.tokens() && maps.rows().cols() == maps.tokens(),
-        "Downsample: maps must be [T x T] for their grid of ", maps.grid().height, " x ",
-        maps.grid().width, " cells");
-    const detail::ProfileScope scope("Downsample");
+    Workspace workspace;
+    (*this)(maps, result, workspace);
+  }
+
+  /// The same with what an earlier call has left in `workspace`.
+  template <class Scalar>
+  void operator()(const Maps<Scalar>& maps, Maps<Scalar>& result, Workspace& workspace) const {
     const Maps<Scalar> source = maps;  // `result` may be the same object
+    Maps<Scalar> reduced_maps = std::exchange(result, {});
+    check();
+    source.check("Downsample");
+    const detail::ProfileScope scope("Downsample");
     const GridSize grid = reduced(source.grid());
-    reduce_rows(source.rows().data(), source.tokens(), source.grid(), grid, source.grid(), grid,
-                result.reset(grid).data());
+    const Rows rows{detail::element_type_of<Scalar>(), source.rows().data(), 0, source.tokens()};
+    reduce_rows(rows, {source.grid(), grid}, {source.grid(), grid}, reduced_maps.reset(grid).data(),
+                workspace);
+    result = std::move(reduced_maps);
   }
 
  private:
+  /// Rows of numbers, `stride` apart from `offset` on.
+  struct Rows {
+    ElementType type;
+    const void* data;
+    Index offset, stride;
+  };
+  /// A grid and what becomes of it.
+  struct Reduction {
+    GridSize from, to;
+  };
+  /// What one thread needs.
+  template <class Scalar>
+  struct Scratch {
+    detail::Buffer<Scalar> mean, row, pool;
+  };
+
   void check() const {
     detail::require(size.height >= 1 && size.width >= 1,
                     "Downsample: size must be at least 1 x 1, got ", size.height, " x ",
                     size.width);
+  }
+  void check(const Layer& layer, Index index) const {
+    layer.check("Downsample", index);
+    detail::require(layer.kind == LayerKind::probabilities || is_coarse(layer),
+                    "Downsample: ", detail::LayerPlace{layer.name, index},
+                    " must hold dense probabilities to be reduced; give its scores, queries and ",
+                    "keys or sparse rows to Aggregate, whose grid may be any");
   }
   [[nodiscard]] GridSize reduced(GridSize from) const {
     return {std::min(from.height, size.height), std::min(from.width, size.width)};
@@ -142,59 +130,60 @@ struct Downsample {
   }
 
   template <class Scalar>
-  [[nodiscard]] Layer reduce(const Layer& layer) const {
-    const GridSize queries = reduced(layer.queries);
-    const GridSize keys = reduced(layer.keys);
-    const Index to = queries.cells() * keys.cells();
-    std::vector<Scalar> values(static_cast<std::size_t>(layer.heads * to));
-    detail::visit_elements(layer, [&](const auto* data) {
-      for (Index head = 0; head < layer.heads; ++head) {
-        reduce_rows(data + head * layer.head_step(), layer.query_step(), layer.queries, queries,
-                    layer.keys, keys, values.data() + head * to);
-      }
-    });
-    Layer result = Layer::owning(std::move(values), layer.heads, queries);
-    result.keys = keys;
+  [[nodiscard]] Layer reduce(const Layer& layer, Workspace& workspace) const {
+    const Reduction queries{layer.queries, reduced(layer.queries)};
+    const Reduction keys{layer.keys, reduced(layer.keys)};
+    const Index to = queries.to.cells() * keys.to.cells();
+    auto values = std::make_shared<std::vector<Scalar>>(static_cast<std::size_t>(layer.heads * to));
+    for (Index head = 0; head < layer.heads; ++head) {
+      const Rows rows{layer.type, layer.data, head * layer.head_step(), layer.query_step()};
+      reduce_rows(rows, queries, keys, values->data() + head * to, workspace);
+    }
+    Layer result{values->data(), detail::element_type_of<Scalar>(),
+                 layer.heads,    queries.to,
+                 keys.to,        std::move(values)};
     result.partial = layer.partial;
     result.head_weights = layer.head_weights;
+    result.name = layer.name;
     return result;
   }
 
-  /// out [queries_to x keys_to]: the mean over covered queries, `stride` numbers apart, the sum
-  /// over covered keys.
-  template <class Element, class Scalar>
-  static void reduce_rows(const Element* in, Index stride, GridSize queries_from,
-                          GridSize queries_to, GridSize keys_from, GridSize keys_to, Scalar* out) {
+  /// out [queries.to x keys.to]: the mean over covered queries, the sum over covered keys.
+  template <class Scalar>
+  static void reduce_rows(const Rows& in, const Reduction& queries, const Reduction& keys,
+                          Scalar* out, Workspace& workspace) {
+    using detail::Resampling;
     const auto from_queries =
-        detail::cached_resampler<Scalar>(queries_from, queries_to, detail::Resampling::mean);
-    const auto to_keys =
-        detail::cached_resampler<Scalar>(keys_from, keys_to, detail::Resampling::mass);
+        detail::cached_resampler<Scalar>(queries.from, queries.to, Resampling::mean);
+    const auto to_keys = detail::cached_resampler<Scalar>(keys.from, keys.to, Resampling::mass);
     const auto& rows = from_queries->vertical();
     const auto& columns = from_queries->horizontal();
-    using Row = Eigen::Map<const Eigen::Array<Element, Eigen::Dynamic, 1>>;
-    struct Scratch {
-      detail::Buffer<Scalar> mean, pool;
-    };
-    const auto make_scratch = [&] {
-      return Scratch{detail::Buffer<Scalar>(keys_from.cells()),
-                     detail::Buffer<Scalar>(to_keys->scratch_size())};
-    };
-    detail::parallel_for(queries_to.cells(), make_scratch, [&](Index query, Scratch& scratch) {
-      const Index y = query / queries_to.width;
-      const Index x = query % queries_to.width;
-      scratch.mean.setZero();
+    const Index width = keys.from.cells();
+    const auto reduce_row = [&](Index query, Scratch<Scalar>& scratch) {
+      const Index y = query / queries.to.width;
+      const Index x = query % queries.to.width;
+      auto mean = scratch.mean.head(width);
+      mean.setZero();
       for (Index i = 0; i < rows.taps(); ++i) {
         for (Index j = 0; j < columns.taps(); ++j) {
           const Scalar weight = rows.weights(y)[i] * columns.weights(x)[j];
           if (weight == Scalar(0)) continue;
-          const Index source = (rows.first(y) + i) * queries_from.width + columns.first(x) + j;
-          scratch.mean +=
-              weight * Row(in + source * stride, keys_from.cells()).template cast<Scalar>();
+          const Index source = (rows.first(y) + i) * queries.from.width + columns.first(x) + j;
+          const Scalar* row = detail::as_numbers(in.type, in.data, in.offset + source * in.stride,
+                                                 width, scratch.row.data());
+          mean += weight * Eigen::Map<const detail::Buffer<Scalar>>(row, width);
         }
       }
-      to_keys->apply(scratch.mean.data(), nullptr, out + query * keys_to.cells(),
-                     scratch.pool.data());
-    });
+      to_keys->apply(mean.data(), nullptr, out + query * keys.to.cells(), scratch.pool.data());
+    };
+    detail::parallel_for(
+        queries.to.cells(), workspace.get<std::vector<Scratch<Scalar>>>(),
+        [&](Scratch<Scalar>& scratch) {
+          detail::make_room(scratch.mean, width);
+          detail::make_room(scratch.row, width);
+          detail::make_room(scratch.pool, to_keys->scratch_size());
+        },
+        reduce_row);
   }
 };
 

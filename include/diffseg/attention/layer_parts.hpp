@@ -1,50 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Attention tensors at the door: their bytes, what is refused, and parts of them.
+// Parts of a layer: some of its heads, or of its tokens. Views of the same numbers.
 #pragma once
 
-#include <cstddef>
-
-#include "diffseg/attention/detail/head_sum.hpp"
-#include "diffseg/attention/detail/layer_checks.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/parallel.hpp"
 #include "diffseg/data/layer.hpp"
 
 namespace diffseg {
-
-namespace detail {
-
-/// Refuses queries and keys that are not finite, naming the first: scores would hide them.
-inline void refuse_invalid_products(const Layer& layer, std::size_t index, const char* stage) {
-  const auto check = [&](const auto* rows, Index count, Index step, Index head, const char* what) {
-    for (Index row = 0; row < count; ++row) {
-      bool sound = true;  // no early exit, so that it runs in packets
-      const auto* numbers = rows + row * step;
-      for (Index i = 0; i < layer.depth; ++i) sound &= is_finite_element(numbers[i]);
-      for (Index i = 0; !sound && i < layer.depth; ++i) {
-        require(is_finite_element(numbers[i]), stage, ": queries and keys must be finite, got ",
-                static_cast<double>(numbers[i]), " at layer ", index, ", head ", head, ", ", what,
-                ' ', row, ", number ", i);
-      }
-    }
-  };
-  visit_elements(layer, [&](const auto* data) {
-    const auto* keys = static_cast<decltype(data)>(layer.key_data);
-    parallel_for(layer.heads, [&](Index head) {
-      check(data + head * layer.head_step(), layer.queries.cells(), layer.query_step(), head,
-            "query");
-      check(keys + head * layer.key_head_step(), layer.keys.cells(), layer.key_step(), head, "key");
-    });
-  });
-}
-
-/// Where the number `numbers` behind `data` lies; null stays null.
-inline const void* advanced(const void* data, Index numbers, ElementType type) {
-  if (data == nullptr) return data;
-  return static_cast<const std::byte*>(data) + numbers * element_bytes(type);
-}
-
-}  // namespace detail
 
 /// The heads first .. first + count - 1 of a layer: a view of the same numbers.
 [[nodiscard]] inline Layer select_heads(const Layer& layer, Index first, Index count) {

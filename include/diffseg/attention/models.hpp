@@ -7,8 +7,6 @@
 #include <vector>
 
 #include "diffseg/attention/layer_parts.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/data/layer.hpp"
 
 namespace diffseg {
 

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
 #include "diffseg/data/layer.hpp"
 
 namespace diffseg {

@@ -4,35 +4,40 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "diffseg/attention/detail/layer_checks.hpp"
-#include "diffseg/attention/detail/scatter_row.hpp"
-#include "diffseg/core/bits.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/parallel.hpp"
-#include "diffseg/data/layer.hpp"
+#include "diffseg/attention/detail/refusals.hpp"
 
 namespace diffseg {
 
 namespace detail {
 
 /// Finds the largest numbers of one row after the other.
-template <class Element>
+template <class Number>
 class LargestNumbers {
  public:
-  using Number = std::conditional_t<std::is_same_v<Element, double>, double, float>;
+  /// The layer must outlive this.
+  explicit LargestNumbers(const Layer& layer)
+      : layer_(&layer), row_(static_cast<std::size_t>(layer.keys.cells())), numbers_(row_.size()) {}
 
-  explicit LargestNumbers(Index keys) : numbers_(static_cast<std::size_t>(keys)) {}
+  /// Takes a row of all heads' queries.
+  void load(Index row) {
+    const Index queries = layer_->queries.cells();
+    const Index offset = row / queries * layer_->head_step() + row % queries * layer_->query_step();
+    read_numbers(layer_->type, layer_->data, offset, count(), row_.data());
+    numbers_ = row_;
+  }
 
-  /// How many of the largest numbers of `row` sum to `share` of all.
-  Index count_for(const Element* row, double share) {
-    load(row);
+  /// How many of the largest numbers of the row sum to `share` of all.
+  Index count_for(double share) {
     double total = 0;
     for (const Number number : numbers_) total += static_cast<double>(number);
     double sum = 0;
@@ -46,11 +51,10 @@ class LargestNumbers {
     return kept;
   }
 
-  /// Calls keep(key) for the k largest numbers of `row`, keys ascending; of equals the first.
+  /// Calls keep(key) for the k largest numbers of the row, keys ascending; of equals the first.
   template <class Keep>
-  void select(const Element* row, Index k, const Keep& keep) {
+  void select(Index k, const Keep& keep) {
     if (k == 0) return;
-    load(row);
     std::nth_element(numbers_.begin(), numbers_.begin() + (k - 1), numbers_.end(),
                      std::greater<>());
     const Number least = numbers_[static_cast<std::size_t>(k - 1)];
@@ -58,17 +62,13 @@ class LargestNumbers {
                                       [&](Number number) { return number > least; });
     Index equals = k - static_cast<Index>(larger);
     for (Index key = 0; key < count(); ++key) {
-      const Number number = converted<Number>(row[key]);
+      const Number number = row_[static_cast<std::size_t>(key)];
       if (number > least || (number == least && equals-- > 0)) keep(key);
     }
   }
 
  private:
-  [[nodiscard]] Index count() const { return static_cast<Index>(numbers_.size()); }
-
-  void load(const Element* row) {
-    for (std::size_t i = 0; i < numbers_.size(); ++i) numbers_[i] = converted<Number>(row[i]);
-  }
+  [[nodiscard]] Index count() const { return static_cast<Index>(row_.size()); }
 
   /// Sorts the next `some` numbers after the first `sorted`; returns how many are sorted now.
   Index sort_some(Index sorted, Index some) {
@@ -79,62 +79,83 @@ class LargestNumbers {
     return static_cast<Index>(end - numbers_.begin());
   }
 
-  std::vector<Number> numbers_;
+  const Layer* layer_;
+  std::vector<Number> row_;      // as it is
+  std::vector<Number> numbers_;  // the same, partly sorted
 };
 
-/// Calls body(row of all heads' queries, its numbers [keys], scratch) for every row, in parallel.
-template <class Element, class Body>
-void for_rows(const Layer& layer, const Element* data, const Body& body) {
-  const Index queries = layer.queries.cells();
+/// Calls body(row of all heads' queries, its numbers) for every row, in parallel.
+template <class Number, class Body>
+void for_rows(const Layer& layer, const Body& body) {
   constexpr Index piece = 16;
-  const Index rows = layer.heads * queries;
-  parallel_for(
-      (rows + piece - 1) / piece, [&] { return LargestNumbers<Element>(layer.keys.cells()); },
-      [&](Index index, LargestNumbers<Element>& scratch) {
-        for (Index row = index * piece; row < std::min(rows, (index + 1) * piece); ++row) {
-          body(row, data + row / queries * layer.head_step() + row % queries * layer.query_step(),
-               scratch);
-        }
-      });
+  const Index rows = layer.heads * layer.queries.cells();
+  parallel_for((rows + piece - 1) / piece, [&] { return LargestNumbers<Number>(layer); },
+               [&](Index index, LargestNumbers<Number>& numbers) {
+                 for (Index row = index * piece; row < std::min(rows, (index + 1) * piece); ++row) {
+                   numbers.load(row);
+                   body(row, numbers);
+                 }
+               });
 }
 
+/// What is kept of a layer.
+struct LargestEntries {
+  std::vector<std::byte> values;  ///< of the layer's type
+  std::vector<std::int32_t> columns;
+  std::vector<Index> starts;
+};
+
 /// The sparse layer of the starts[row + 1] - starts[row] largest numbers of each row.
-template <class Element>
-Layer largest_of(const Layer& layer, const Element* data, std::vector<Index> starts) {
-  std::vector<Element> values(static_cast<std::size_t>(starts.back()));
-  std::vector<std::int32_t> columns(values.size());
-  for_rows(layer, data, [&](Index row, const Element* numbers, LargestNumbers<Element>& scratch) {
-    auto place = static_cast<std::size_t>(starts[static_cast<std::size_t>(row)]);
-    const Index count = starts[static_cast<std::size_t>(row) + 1] - static_cast<Index>(place);
-    scratch.select(numbers, count, [&](Index key) {
-      values[place] = numbers[key];
-      columns[place++] = static_cast<std::int32_t>(key);
+template <class Number>
+Layer largest_of(const Layer& layer, std::vector<Index> starts) {
+  const auto bytes = static_cast<std::size_t>(element_bytes(layer.type));
+  const auto total = static_cast<std::size_t>(starts.back());
+  auto kept = std::make_shared<LargestEntries>();
+  // Rows without any number are no null.
+  kept->values.resize(std::max<std::size_t>(1, total) * bytes);
+  kept->columns.resize(std::max<std::size_t>(1, total));
+  kept->starts = std::move(starts);
+  const Index queries = layer.queries.cells();
+  for_rows<Number>(layer, [&](Index row, LargestNumbers<Number>& numbers) {
+    const Index offset = row / queries * layer.head_step() + row % queries * layer.query_step();
+    const auto* from = static_cast<const std::byte*>(advanced(layer.data, offset, layer.type));
+    auto place = static_cast<std::size_t>(kept->starts[static_cast<std::size_t>(row)]);
+    const Index count = kept->starts[static_cast<std::size_t>(row) + 1] - static_cast<Index>(place);
+    numbers.select(count, [&](Index key) {
+      std::memcpy(kept->values.data() + place * bytes, from + static_cast<std::size_t>(key) * bytes,
+                  bytes);
+      kept->columns[place++] = static_cast<std::int32_t>(key);
     });
   });
-  Layer result = Layer::owning(std::move(values), std::move(columns), std::move(starts),
-                               layer.heads, layer.queries);
-  result.keys = layer.keys;
+  Layer result{kept->values.data(), layer.type, layer.heads, layer.queries, layer.keys, kept};
+  result.kind = LayerKind::sparse;
+  result.columns = kept->columns.data();
+  result.row_starts = kept->starts.data();
   result.partial = layer.partial;
   result.head_weights = layer.head_weights;
+  result.name = layer.name;
   return result;
 }
 
-/// Refuses what has no rows to choose from.
+/// Refuses what has no rows to choose from, and numbers that no attention can hold.
 inline void check_dense(const Layer& layer, const char* stage) {
-  check_layer(layer, 0, stage);
+  layer.check(stage);
   require(layer.kind == LayerKind::probabilities, stage,
           ": the layer must hold dense probabilities; of scores take their soft-max first");
   require(layer.keys.cells() <= std::numeric_limits<std::int32_t>::max(), stage,
           ": a layer must have at most 2147483647 keys, got ", layer.keys.cells());
+  const Index queries = layer.queries.cells();
+  parallel_for(layer.heads * queries, [&](Index row) {
+    const Index offset = row / queries * layer.head_step() + row % queries * layer.query_step();
+    if (find_invalid_attention(layer.type, layer.data, offset, layer.keys.cells()) < 0) return;
+    refuse_invalid({&layer, -1, stage}, row % queries);
+  });
 }
 
-/// Refuses numbers that no attention can hold.
-template <class Element>
-void check_numbers(const Layer& layer, const Element* data, const char* stage) {
-  for_rows(layer, data, [&](Index row, const Element* numbers, auto&) {
-    if (is_plain_attention(numbers, layer.keys.cells())) return;
-    refuse_invalid(layer, 0, row % layer.queries.cells(), stage);
-  });
+/// Calls body with a number that can hold those of the layer.
+template <class Body>
+Layer visit_numbers(const Layer& layer, const Body& body) {
+  return layer.type == ElementType::f64 ? body(double{}) : body(float{});
 }
 
 }  // namespace detail
@@ -151,13 +172,12 @@ template <std::integral Count>  // a template costs compile time only where it i
   detail::check_dense(layer, "top_k");
   detail::require(std::in_range<Index>(k) && k >= 1 && static_cast<Index>(k) <= layer.keys.cells(),
                   "top_k: k must be in 1 .. ", layer.keys.cells(), ", got ", k);
-  return detail::visit_elements(layer, [&](const auto* data) {
-    detail::check_numbers(layer, data, "top_k");
+  return detail::visit_numbers(layer, [&](auto number) {
     std::vector<Index> starts(static_cast<std::size_t>(layer.heads * layer.queries.cells()) + 1);
     for (std::size_t row = 1; row < starts.size(); ++row) {
       starts[row] = starts[row - 1] + static_cast<Index>(k);
     }
-    return detail::largest_of(layer, data, std::move(starts));
+    return detail::largest_of<decltype(number)>(layer, std::move(starts));
   });
 }
 
@@ -168,15 +188,14 @@ requires std::is_arithmetic_v<Share>
 [[nodiscard]] Layer keep_mass(const Layer& layer, Share share) {
   detail::check_dense(layer, "keep_mass");
   detail::require(share > 0 && share <= 1, "keep_mass: share must be in (0, 1], got ", share);
-  return detail::visit_elements(layer, [&](const auto* data) {
-    detail::check_numbers(layer, data, "keep_mass");
+  return detail::visit_numbers(layer, [&](auto number) {
+    using Number = decltype(number);
     std::vector<Index> starts(static_cast<std::size_t>(layer.heads * layer.queries.cells()) + 1);
-    detail::for_rows(layer, data, [&](Index row, const auto* numbers, auto& scratch) {
-      starts[static_cast<std::size_t>(row) + 1] =
-          scratch.count_for(numbers, static_cast<double>(share));
+    detail::for_rows<Number>(layer, [&](Index row, detail::LargestNumbers<Number>& numbers) {
+      starts[static_cast<std::size_t>(row) + 1] = numbers.count_for(static_cast<double>(share));
     });
     for (std::size_t row = 1; row < starts.size(); ++row) starts[row] += starts[row - 1];
-    return detail::largest_of(layer, data, std::move(starts));
+    return detail::largest_of<Number>(layer, std::move(starts));
   });
 }
 

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT
-// Numbers by their bits, which -ffast-math leaves alone.
+// Numbers as they are stored, and by their bits, which -ffast-math leaves alone.
 #pragma once
 
+#include <Eigen/Core>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
-#include "diffseg/core/types.hpp"
+namespace diffseg {
 
-namespace diffseg::detail {
+/// How the numbers of a Layer are stored.
+enum class ElementType { f16, bf16, f32, f64 };
+
+namespace detail {
+
+using Eigen::Index;
 
 template <class Element>
 using BitsOf =
@@ -44,6 +51,24 @@ inline float magnitude(Eigen::bfloat16 value) {
 template <class Element>
 Element magnitude(Element value) {
   return std::abs(value);
+}
+
+/// A number of half precision as float, exactly, by operations that every vector unit has.
+inline float widened(Eigen::half value) {
+  constexpr std::uint32_t least = 0x38800000U;  // 2^-14, the smallest normal half
+  const std::uint32_t bits = (bits_of(value) & 0x7fffU) << 13;
+  const std::uint32_t sign = (bits_of(value) & 0x8000U) << 16;
+  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(std::bit_cast<float>(bits | least) -
+                                                               std::bit_cast<float>(least));
+  const std::uint32_t shift = bits < 0x0f800000U ? 0x38000000U : 0x70000000U;  // or not finite
+  return std::bit_cast<float>(sign | (bits < 0x00800000U ? subnormal : bits + shift));
+}
+inline float widened(Eigen::bfloat16 value) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits_of(value)) << 16);
+}
+template <class Element>
+Element widened(Element value) {
+  return value;
 }
 
 /// The number >= 0 as Scalar, the way head_sum converts.
@@ -85,4 +110,95 @@ template <class Scalar>
   return bad == 0;
 }
 
-}  // namespace diffseg::detail
+/// Bytes of one number.
+[[nodiscard]] constexpr Index element_bytes(ElementType type) {
+  return type == ElementType::f64 ? 8 : type == ElementType::f32 ? 4 : 2;
+}
+
+/// The name of a C++ type.
+template <class Element>
+[[nodiscard]] constexpr ElementType element_type_of() {
+  static_assert(std::is_same_v<Element, float> || std::is_same_v<Element, double> ||
+                    std::is_same_v<Element, Eigen::half> ||
+                    std::is_same_v<Element, Eigen::bfloat16>,
+                "a layer holds float, double, Eigen::half or Eigen::bfloat16");
+  if (std::is_same_v<Element, Eigen::half>) return ElementType::f16;
+  if (std::is_same_v<Element, Eigen::bfloat16>) return ElementType::bf16;
+  return std::is_same_v<Element, double> ? ElementType::f64 : ElementType::f32;
+}
+
+/// Calls body with a typed pointer to the number `offset` of `data`.
+template <class Body>
+decltype(auto) visit_elements(ElementType type, const void* data, Index offset, const Body& body) {
+  switch (type) {
+    case ElementType::f16:
+      return body(static_cast<const Eigen::half*>(data) + offset);
+    case ElementType::bf16:
+      return body(static_cast<const Eigen::bfloat16*>(data) + offset);
+    case ElementType::f64:
+      return body(static_cast<const double*>(data) + offset);
+    case ElementType::f32:
+      break;
+  }
+  return body(static_cast<const float*>(data) + offset);
+}
+
+/// Where the number `offset` of `data` lies; null stays null.
+[[nodiscard]] inline const void* advanced(const void* data, Index offset, ElementType type) {
+  if (data == nullptr) return data;
+  return static_cast<const std::byte*>(data) + offset * element_bytes(type);
+}
+
+/// out [count] = the numbers from `offset` on.
+template <class Scalar>
+void read_numbers(ElementType type, const void* data, Index offset, Index count, Scalar* out) {
+  visit_elements(type, data, offset, [&](const auto* numbers) {
+    for (Index i = 0; i < count; ++i) out[i] = static_cast<Scalar>(widened(numbers[i]));
+  });
+}
+
+/// The numbers from `offset` on, as they lie or converted into `room` [count].
+template <class Scalar>
+const Scalar* as_numbers(ElementType type, const void* data, Index offset, Index count,
+                         Scalar* room) {
+  if (type == element_type_of<Scalar>()) return static_cast<const Scalar*>(data) + offset;
+  read_numbers(type, data, offset, count, room);
+  return room;
+}
+
+/// The first of `count` numbers that is NaN or infinite; -1: none is. As fast as reading.
+[[nodiscard]] inline Index find_not_finite(ElementType type, const void* data, Index offset,
+                                           Index count) {
+  return visit_elements(type, data, offset, [&](const auto* numbers) -> Index {
+    bool sound = true;  // no early exit, so that it runs in packets
+    for (Index i = 0; i < count; ++i) sound &= is_finite_element(numbers[i]);
+    for (Index i = 0; !sound && i < count; ++i) {
+      if (!is_finite_element(numbers[i])) return i;
+    }
+    return -1;
+  });
+}
+
+/// The first of `count` numbers that no attention can hold (NaN, infinite, negative); -1: none is.
+[[nodiscard]] inline Index find_invalid_attention(ElementType type, const void* data, Index offset,
+                                                  Index count) {
+  return visit_elements(type, data, offset, [&](const auto* numbers) -> Index {
+    bool sound = true;  // no early exit, so that it runs in packets
+    for (Index i = 0; i < count; ++i) sound &= !is_invalid_attention(numbers[i]);
+    for (Index i = 0; !sound && i < count; ++i) {
+      if (is_invalid_attention(numbers[i])) return i;
+    }
+    return -1;
+  });
+}
+
+/// One number as a double, for messages.
+[[nodiscard]] inline double number_at(ElementType type, const void* data, Index offset) {
+  double value = 0;
+  read_numbers(type, data, offset, 1, &value);
+  return value;
+}
+
+}  // namespace detail
+
+}  // namespace diffseg

@@ -3,16 +3,17 @@
 // their own, so results have the same bits for any number of threads.
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <exception>
 #include <limits>
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
+
+#include "diffseg/core/detail/fork.hpp"
+#include "diffseg/core/types.hpp"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -24,44 +25,96 @@ namespace detail {
 
 inline thread_local int thread_limit = std::numeric_limits<int>::max();
 
-/// Keeps the exception of the lowest index, so that the error too is the same for any number of
-/// threads: pieces above it may be skipped, pieces below it all run.
-class FirstException {
+/// Threads that parallel_for would use now, >= 1: one inside a parallel region, and one in a child
+/// of fork, where the threads that OpenMP waits for do not exist.
+[[nodiscard]] inline int thread_count() {
+#ifdef _OPENMP
+  if (omp_in_parallel() != 0 || is_forked_child()) return 1;
+  return std::max(1, std::min(omp_get_max_threads(), thread_limit));
+#else
+  return 1;
+#endif
+}
+
+/// Hands the indices 0 .. count - 1 out, ascending. After an exception no further ones: all below
+/// it are out already, and the one of the lowest index is kept, so that the error too is the same
+/// for any number of threads.
+class TaskQueue {
  public:
-  [[nodiscard]] bool before(Eigen::Index index) const {
-    return lowest_.load(std::memory_order_relaxed) < index;
+  explicit TaskQueue(Index count) : count_(count) {}
+
+  /// The next index, or -1 when there is none.
+  [[nodiscard]] Index next() {
+    if (stopped_.load(std::memory_order_relaxed)) return -1;
+    const Index index = next_.fetch_add(1, std::memory_order_relaxed);
+    return index < count_ ? index : -1;
   }
-  void keep(Eigen::Index index, std::exception_ptr exception) {
+  /// Keeps the exception at hand, thrown for `index`.
+  void fail(Index index) {
+    stopped_.store(true, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
-    if (before(index)) return;
-    lowest_.store(index, std::memory_order_relaxed);
-    exception_ = std::move(exception);
+    if (exception_ && lowest_ <= index) return;
+    lowest_ = index;
+    exception_ = std::current_exception();
   }
   void rethrow() const {
     if (exception_) std::rethrow_exception(exception_);
   }
 
  private:
-  std::atomic<Eigen::Index> lowest_{std::numeric_limits<Eigen::Index>::max()};
+  Index count_;
+  std::atomic<Index> next_{0};
+  std::atomic<bool> stopped_{false};
   std::mutex mutex_;
+  Index lowest_ = 0;
   std::exception_ptr exception_;
 };
 
-/// Inside a region Eigen must stay serial: its own split of a product changes bits. The setting
-/// belongs to the region's tasks and ends with them.
-inline void keep_eigen_serial() {
+/// What every thread does, without its type: the region below is compiled once.
+class Worker {
+ public:
+  template <class Work>
+  explicit Worker(const Work& work)
+      : work_(&work), call_([](const void* place, TaskQueue& queue, std::size_t thread) {
+          (*static_cast<const Work*>(place))(queue, thread);
+        }) {}
+  void operator()(TaskQueue& queue, std::size_t thread) const { call_(work_, queue, thread); }
+
+ private:
+  const void* work_;
+  void (*call_)(const void*, TaskQueue&, std::size_t);
+};
+
+/// Calls worker(queue, thread) once in every thread, numbered from 0 on; it throws nothing.
+inline void run_workers(Index count, const Worker& worker) {
+  TaskQueue queue(count);
+  const int threads = static_cast<int>(std::min<Index>(thread_count(), count));
+  if (threads == 1) {
+    worker(queue, 0);
+  } else {
 #ifdef _OPENMP
-  omp_set_num_threads(1);
+#pragma omp parallel num_threads(threads)
+    worker(queue, static_cast<std::size_t>(omp_get_thread_num()));
 #endif
+  }
+  queue.rethrow();
 }
 
-/// The calling thread among those of its region, from 0 on.
-inline std::size_t thread_index() {
-#ifdef _OPENMP
-  return static_cast<std::size_t>(omp_get_thread_num());
-#else
-  return 0;
-#endif
+/// Runs body(index, scratch) for every index in [0, count), each once; make_scratch(thread) makes
+/// one scratch for each thread. An exception stops the rest and is rethrown here.
+template <class MakeScratch, class Body>
+void run_tasks(Index count, const MakeScratch& make_scratch, const Body& body) {
+  if (count <= 0) return;
+  const auto work = [&](TaskQueue& queue, std::size_t thread) {
+    Index index = -1;
+    try {
+      auto scratch = make_scratch(thread);
+      while ((index = queue.next()) >= 0) body(index, scratch);
+    } catch (...) {
+      queue.fail(index);
+    }
+  };
+  run_workers(count, Worker(work));
 }
 
 /// A scratch taken from its place while a thread works with it: neighbours in a vector would share
@@ -83,6 +136,35 @@ class Borrowed {
   Scratch scratch_;
 };
 
+/// Runs body(index, scratch) for every index in [0, count), each once, in any order; every thread
+/// makes one scratch for itself.
+template <class MakeScratch, class Body>
+void parallel_for(Index count, const MakeScratch& make_scratch, const Body& body) {
+  run_tasks(
+      count, [&](std::size_t) { return make_scratch(); }, body);
+}
+
+/// The same with scratch that outlives the call: every thread takes one of `kept`, which grows to
+/// their number, calls prepare(scratch) once and puts it back in the end. What an earlier call left
+/// in a scratch must not change a result.
+template <class Scratch, class Prepare, class Body>
+void parallel_for(Index count, std::vector<Scratch>& kept, const Prepare& prepare,
+                  const Body& body) {
+  const auto threads = static_cast<std::size_t>(thread_count());
+  if (kept.size() < threads) kept.resize(threads);
+  run_tasks(
+      count, [&](std::size_t thread) { return Borrowed<Scratch>(kept[thread], prepare); },
+      [&](Index index, Borrowed<Scratch>& scratch) { body(index, scratch.get()); });
+}
+
+/// Runs body(index) for every index in [0, count), each once, in any order.
+template <class Body>
+void parallel_for(Index count, const Body& body) {
+  struct Nothing {};
+  run_tasks(
+      count, [](std::size_t) { return Nothing{}; }, [&](Index index, Nothing&) { body(index); });
+}
+
 }  // namespace detail
 
 /// Caps the threads of all work started by this thread while it lives; caps nest, the lowest wins.
@@ -98,84 +180,5 @@ class ThreadLimit {
  private:
   int previous_;
 };
-
-namespace detail {
-
-/// Threads that parallel_for would use now, >= 1.
-[[nodiscard]] inline int thread_count() {
-#ifdef _OPENMP
-  return omp_in_parallel() != 0 ? 1 : std::min(omp_get_max_threads(), thread_limit);
-#else
-  return 1;
-#endif
-}
-
-/// Runs body(index, scratch) for every index in [0, count), each once, in any order; every thread
-/// makes one scratch for itself. An exception stops the rest and is rethrown here.
-template <class MakeScratch, class Body>
-void parallel_for(Eigen::Index count, const MakeScratch& make_scratch, const Body& body) {
-  if (count <= 0) return;
-  FirstException failure;
-  [[maybe_unused]] const int threads =
-      static_cast<int>(std::min<Eigen::Index>(thread_count(), count));
-#ifdef _OPENMP
-#pragma omp parallel num_threads(threads)
-#endif
-  {
-    keep_eigen_serial();
-    // A failed scratch must not leave the region; its thread then skips its share and reports it.
-    std::exception_ptr no_scratch;
-    auto run = [&](Eigen::Index index, auto* scratch) {
-      if (failure.before(index)) return;
-      try {
-        if (scratch == nullptr) std::rethrow_exception(no_scratch);
-        body(index, *scratch);
-      } catch (...) {
-        failure.keep(index, std::current_exception());
-      }
-    };
-    auto loop = [&](auto* scratch) {
-#ifdef _OPENMP
-#pragma omp for schedule(dynamic) nowait
-#endif
-      for (Eigen::Index index = 0; index < count; ++index) run(index, scratch);
-    };
-    using Scratch = decltype(make_scratch());
-    alignas(Scratch) std::byte place[sizeof(Scratch)];
-    Scratch* scratch = nullptr;
-    try {
-      scratch = new (place) Scratch(make_scratch());
-    } catch (...) {
-      no_scratch = std::current_exception();
-    }
-    loop(scratch);
-    if (scratch != nullptr) scratch->~Scratch();
-  }
-  failure.rethrow();
-}
-
-/// The same with scratch that outlives the call: every thread takes one of `kept`, which grows to
-/// their number, calls prepare(scratch) once and puts it back in the end. What an earlier call left
-/// in a scratch must not change a result.
-template <class Scratch, class Prepare, class Body>
-void parallel_for(Eigen::Index count, std::vector<Scratch>& kept, const Prepare& prepare,
-                  const Body& body) {
-  const auto threads = static_cast<std::size_t>(thread_count());
-  if (kept.size() < threads) kept.resize(threads);
-  using Borrowed = Borrowed<Scratch>;
-  parallel_for(
-      count, [&] { return Borrowed(kept[thread_index()], prepare); },
-      [&](Eigen::Index index, Borrowed& scratch) { body(index, scratch.get()); });
-}
-
-/// Runs body(index) for every index in [0, count), each once, in any order.
-template <class Body>
-void parallel_for(Eigen::Index count, const Body& body) {
-  struct Nothing {};
-  parallel_for(
-      count, [] { return Nothing{}; }, [&](Eigen::Index index, Nothing&) { body(index); });
-}
-
-}  // namespace detail
 
 }  // namespace diffseg

@@ -34,6 +34,15 @@ void make_room(Buffer<Scalar>& buffer, Index count) {
   if (buffer.size() < count) buffer = Buffer<Scalar>(count);
 }
 
+/// Gives `matrix` another size, its numbers unset. Not resize(), as above; what it had goes first,
+/// so that both need not be held at once.
+template <class Dense>
+void set_size(Dense& matrix, Index rows, Index cols) {
+  if (matrix.rows() == rows && matrix.cols() == cols) return;
+  matrix = Dense();
+  matrix = Dense(rows, cols);
+}
+
 }  // namespace detail
 
 }  // namespace diffseg

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <Eigen/SparseCore>
+#include <utility>
 #include <vector>
 
 #include "diffseg/data/maps.hpp"
@@ -17,6 +18,40 @@ struct Similarities {
   double ceiling = 0;          ///< nats; every pair with a divergence below it is stored
   Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int> divergences;  ///< [M x T], nats
   Index evaluated = 0;  ///< pairs that needed a full divergence; the others a bound rejected
+
+  Similarities() = default;
+  Similarities(const Similarities&) = default;
+  /// Moves what Eigen 3.4 would copy, the sparse matrix.
+  Similarities(Similarities&& other) : Similarities() { swap(other); }
+  Similarities& operator=(Similarities other) {
+    swap(other);
+    return *this;
+  }
+  ~Similarities() = default;
+
+  void swap(Similarities& other) {
+    std::swap(maps, other.maps);
+    anchors.swap(other.anchors);
+    std::swap(ceiling, other.ceiling);
+    divergences.swap(other.divergences);
+    std::swap(evaluated, other.evaluated);
+  }
+
+  /// Refuses what contradicts itself: no maps or anchors, anchors that are no cells of the maps,
+  /// divergences that are not [M x T]. Looks at no divergence.
+  void check(const char* stage) const {
+    maps.check(stage);
+    const Index tokens = maps.tokens();
+    const auto count = static_cast<Index>(anchors.size());
+    detail::require(count >= 1 && divergences.rows() == count && divergences.cols() == tokens,
+                    stage, ": divergences must be [anchors x maps], at least 1 x 1, got ",
+                    divergences.rows(), " x ", divergences.cols(), " for ", count, " anchors and ",
+                    tokens, " maps");
+    for (const Index anchor : anchors) {
+      detail::require(anchor >= 0 && anchor < tokens, stage, ": anchors must be cells 0 .. ",
+                      tokens - 1, ", got ", anchor);
+    }
+  }
 };
 
 }  // namespace diffseg

@@ -125,6 +125,7 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
   detail::check_rows(rows);
   layer.data = rows.data;
   layer.owner = rows.owner;
+  layer.name = rows.name;
   layer.head_stride = detail::layer_stride(rows, 0);
   layer.row_stride = detail::layer_stride(rows, 1);
   return layer;
@@ -155,6 +156,7 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
   Layer layer =
       detail::layer_of_shape({q.shape[0], q.shape[1], k.shape[1]}, q.type, grids, refusal);
   layer.kind = LayerKind::queries_keys;
+  layer.name = q.name;
   layer.data = q.data;
   layer.key_data = k.data;
   layer.depth = q.shape[2];
@@ -203,9 +205,10 @@ inline void check_entries(const TensorView& view) {
                                        grids, refusal);
   const auto starts = detail::even_starts(numbers.shape[2], layer.heads, layer.queries);
   layer.kind = LayerKind::sparse;
+  layer.name = numbers.name;
   layer.data = numbers.data;
   layer.columns = columns.data;
-  layer.column_type = wide ? ColumnType::i64 : ColumnType::i32;
+  layer.column_type = wide ? Layer::Columns::i64 : Layer::Columns::i32;
   layer.row_starts = starts->data();
   layer.owner = detail::both_owners(starts, detail::both_owners(numbers.owner, columns.owner));
   return layer;

@@ -4,25 +4,18 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "diffseg/core/bits.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/parallel.hpp"
+#include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/workspace.hpp"
 #include "diffseg/data/labels.hpp"
 #include "diffseg/data/proposals.hpp"
 #include "diffseg/labels/detail/cell_rows.hpp"
-#include "diffseg/math/resample.hpp"
 
 namespace diffseg {
-
-/// What the numbers of Labels::values mean.
-enum class LabelIds {
-  compact,   ///< 0 .. K - 1 for the K proposals that win somewhere, in their order
-  reference  ///< indices of proposals, with gaps
-};
 
 /// Proposals -> Labels: every proposal bilinearly enlarged (half-pixel centres) to `size`, the
 /// label the first of the largest; the enlarged proposals are never stored. Equal to enlarging all
@@ -30,8 +23,15 @@ enum class LabelIds {
 /// std::invalid_argument for a size below 1 x 1, proposals that do not match their grid, hold
 /// negative or non-finite numbers, none at all.
 struct Assign {
-  GridSize size = {512, 512};        ///< pixels of the result, >= 1 x 1
-  LabelIds ids = LabelIds::compact;  ///< what the labels count
+  using Stage = void;
+  /// What the numbers of Labels::values mean.
+  enum class Ids {
+    compact,   ///< 0 .. K - 1 for the K proposals that win somewhere, in their order
+    reference  ///< indices of proposals, with gaps
+  };
+
+  GridSize size = {512, 512};  ///< pixels of the result, >= 1 x 1
+  Ids ids = Ids::compact;      ///< what the labels count
 
   template <class Scalar>
   [[nodiscard]] Labels operator()(const Proposals<Scalar>& proposals) const {
@@ -40,7 +40,8 @@ struct Assign {
     return labels;
   }
 
-  /// The same into `labels`, reusing its storage.
+  /// The same into `labels`, reusing its storage. After an exception they are
+  /// as they were, or empty if memory ran out.
   template <class Scalar>
   void operator()(const Proposals<Scalar>& proposals, Labels& labels) const {
     Workspace workspace;
@@ -53,18 +54,16 @@ struct Assign {
     const GridSize grid = proposals.maps.grid();
     detail::require(size.height >= 1 && size.width >= 1,
                     "Assign: size must be at least 1 x 1, got ", size.height, " x ", size.width);
-    detail::require(proposals.rows.rows() >= 1,
-                    "Assign: there must be at least one proposal, got 0");
-    detail::require(proposals.rows.cols() == grid.cells(), "Assign: proposals must have ",
-                    grid.cells(), " cells, those of their grid, got ", proposals.rows.cols());
+    proposals.check("Assign");
     const Index pixels = detail::checked_product(size.height, size.width, "Assign");
     detail::parallel_for(proposals.rows.rows(), [&](Index row) { check_row(proposals.rows, row); });
+    Labels result = std::exchange(labels, {});
     const detail::ProfileScope scope("Assign", pixels * Index{4});
     const auto resampler =
         detail::cached_resampler<Scalar>(grid, size, detail::Resampling::bilinear);
     const detail::CellRows<Scalar> rows(proposals.rows, *resampler);
-    labels.size = size;
-    labels.values.resize(static_cast<std::size_t>(pixels));
+    result.size = size;
+    result.values.resize(static_cast<std::size_t>(pixels));
     // Pieces of several rows of cells: few enough to list who wins in each.
     const Index pieces = (rows.count() + piece - 1) / piece;
     constexpr Index line = 64;  // bytes; threads must not share those they write
@@ -77,10 +76,11 @@ struct Assign {
         [&](Index index, Scratch& scratch) {
           const Index end = std::min(rows.count(), (index + 1) * piece);
           for (Index row = index * piece; row < end; ++row) {
-            rows.assign(row, labels.values.data(), wins.row(index).data(), scratch);
+            rows.assign(row, result.values.data(), wins.row(index).data(), scratch);
           }
         });
-    number(wins.leftCols(count), labels);
+    number(wins.leftCols(count), result);
+    labels = std::move(result);
   }
 
   /// The labels and what the stage works with for so many proposals on `grid`.
@@ -104,7 +104,7 @@ struct Assign {
     std::vector<std::int32_t> compact(static_cast<std::size_t>(wins.cols()), 0);
     labels.proposals.clear();
     for (Index id = 0; id < wins.cols(); ++id) {
-      if (ids == LabelIds::compact && wins.col(id).maxCoeff() == 0) continue;
+      if (ids == Ids::compact && wins.col(id).maxCoeff() == 0) continue;
       compact[static_cast<std::size_t>(id)] = static_cast<std::int32_t>(labels.count());
       labels.proposals.push_back(static_cast<std::int32_t>(id));
     }

@@ -11,7 +11,6 @@
 #include <span>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
 #include "diffseg/data/labels.hpp"
 #include "diffseg/labels/detail/border_cells.hpp"
 #include "diffseg/math/matching.hpp"
@@ -27,11 +26,8 @@ inline void check_sizes(const Labels& predicted, const Labels& truth) {
   require(predicted.size == truth.size, "evaluate: prediction and truth must have one size, got ",
           predicted.size.height, " x ", predicted.size.width, " and ", truth.size.height, " x ",
           truth.size.width);
-  for (const Labels* labels : {&predicted, &truth}) {
-    require(static_cast<Index>(labels->values.size()) == labels->size.cells(),
-            "evaluate: labels must have one value per pixel, got ", labels->values.size(), " for ",
-            labels->size.height, " x ", labels->size.width);
-  }
+  predicted.check_size("evaluate");
+  truth.check_size("evaluate");
 }
 
 /// Largest label + 1.
@@ -207,8 +203,8 @@ struct PartitionScores {
   const Matrix<double> table = counts.cast<double>();
   const double pixels = table.sum();
   detail::require(pixels > 0, "score: at least one pixel must be annotated, got 0");
-  const Eigen::VectorXd truths = table * Eigen::VectorXd::Ones(table.cols());
-  const Eigen::VectorXd predictions = table.transpose() * Eigen::VectorXd::Ones(table.rows());
+  const Eigen::VectorXd truths = table.rowwise().sum();
+  const Eigen::VectorXd predictions = table.colwise().sum();
   PartitionScores scores;
   for (Index i = 0; i < table.rows(); ++i) {
     double best = 0;

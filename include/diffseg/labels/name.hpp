@@ -9,30 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/packet.hpp"
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/data/cross_maps.hpp"
 #include "diffseg/data/labels.hpp"
 
 namespace diffseg {
-
-/// A word of the prompt and its token columns [begin, end), counted from the first token (often a
-/// start mark), end > begin >= 0. A word that was split into tokens has several.
-struct Noun {
-  std::string word;
-  Index begin = 0;
-  Index end = 0;
-};
-
-/// How the pixels of a label agree on a noun. Of equals the first noun wins.
-enum class NamePolicy {
-  majority,         ///< every pixel votes for its largest noun
-  mean,             ///< the noun with the largest mean over the label's pixels
-  reference_median  ///< the median of the pixels' noun indices, rounded down: what the published
-                    ///< code does under the name "majority"
-};
 
 /// What Name found.
 struct Names {
@@ -52,8 +34,24 @@ struct Names {
 /// label: an empty result. Errors: std::invalid_argument for sizes that differ, labels outside
 /// 0 .. count() - 1, empty ranges, columns that the maps lack.
 struct Name {
+  /// A word of the prompt and its token columns [begin, end), counted from the first token (often a
+  /// start mark), end > begin >= 0. A word that was split into tokens has several.
+  struct Noun {
+    std::string word;
+    Index begin = 0;
+    Index end = 0;
+  };
+
+  /// How the pixels of a label agree on a noun. Of equals the first noun wins.
+  enum class Policy {
+    majority,         ///< every pixel votes for its largest noun
+    mean,             ///< the noun with the largest mean over the label's pixels
+    reference_median  ///< the median of the pixels' noun indices, rounded down: what the published
+                      ///< code does under the name "majority"
+  };
+
   std::vector<Noun> nouns = {};
-  NamePolicy policy = NamePolicy::majority;
+  Policy policy = Policy::majority;
 
   /// The columns that the nouns need, for AggregateCross::tokens; ascending.
   [[nodiscard]] std::vector<Index> tokens() const {
@@ -69,9 +67,7 @@ struct Name {
   /// The stage Labels -> Names for the photo of `maps`, to end a chain.
   template <class Scalar>
   [[nodiscard]] auto with(CrossMaps<Scalar> maps) const {
-    return [stage = *this, maps = std::move(maps)](const Labels& labels) {
-      return stage(maps, labels);
-    };
+    return Bound<Scalar>{*this, std::move(maps)};
   }
 
   template <class Scalar>
@@ -81,19 +77,26 @@ struct Name {
     return names;
   }
 
-  /// The same into `names`.
+  /// The same into `names`. After an exception they are empty.
   template <class Scalar>
   void operator()(const CrossMaps<Scalar>& maps, const Labels& labels, Names& names) const {
+    names = {};
     check(maps, labels);
     const detail::ProfileScope scope("Name");
-    names.nouns.assign(static_cast<std::size_t>(labels.count()), -1);
+    Names result;
+    result.nouns.assign(static_cast<std::size_t>(labels.count()), -1);
     if (!nouns.empty()) {
       const Matrix<Scalar> planes = noun_planes(maps);
-      if (policy == NamePolicy::mean) by_mean(planes, labels, names.nouns);
-      if (policy != NamePolicy::mean) by_pixels(planes, labels, names.nouns);
+      if (policy == Policy::mean) by_mean(planes, labels, result.nouns);
+      if (policy != Policy::mean) by_pixels(planes, labels, result.nouns);
     }
-    group(names);
+    group(result);
+    names = std::move(result);
   }
+
+  /// A stage of its own: this one with the maps of a photo.
+  template <class Scalar>
+  struct Bound;
 
  private:
   template <class Scalar>
@@ -101,16 +104,8 @@ struct Name {
     detail::require(maps.size == labels.size, "Name: maps and labels must have one size, got ",
                     maps.size.height, " x ", maps.size.width, " and ", labels.size.height, " x ",
                     labels.size.width);
-    detail::require(static_cast<Index>(labels.values.size()) == labels.size.cells(),
-                    "Name: labels must have one value per pixel, got ", labels.values.size());
-    detail::require(maps.values.rows() == static_cast<Index>(maps.tokens.size()) &&
-                        (maps.tokens.empty() || maps.values.cols() == maps.size.cells()),
-                    "Name: maps must have one row per token and one column per pixel, got ",
-                    maps.values.rows(), " x ", maps.values.cols());
-    for (const std::int32_t label : labels.values) {
-      detail::require(label >= 0 && label < labels.count(), "Name: labels must be in 0..",
-                      labels.count() - 1, ", got ", label);
-    }
+    maps.check("Name");
+    labels.check("Name");
     for (const Noun& noun : nouns) {
       detail::require(noun.begin >= 0 && noun.end > noun.begin, "Name: the columns of '", noun.word,
                       "' must be a range [begin, end) with end > begin >= 0, got [", noun.begin,
@@ -163,7 +158,7 @@ struct Name {
   void by_pixels(const Matrix<Scalar>& planes, const Labels& labels,
                  std::vector<Index>& names) const {
     Matrix<std::int64_t> votes = Matrix<std::int64_t>::Zero(labels.count(), planes.rows());
-    const bool abstain = policy == NamePolicy::majority;
+    const bool abstain = policy == Policy::majority;
     for (Index pixel = 0; pixel < planes.cols(); ++pixel) {
       Index best = 0;
       for (Index noun = 1; noun < planes.rows(); ++noun) {
@@ -208,6 +203,16 @@ struct Name {
       if (!group.labels.empty()) names.groups.push_back(std::move(group));
     }
   }
+};
+
+template <class Scalar>
+struct Name::Bound {
+  using Stage = void;
+
+  Name name;
+  CrossMaps<Scalar> maps;
+
+  [[nodiscard]] Names operator()(const Labels& labels) const { return name(maps, labels); }
 };
 
 }  // namespace diffseg

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
+#include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/data/labels.hpp"
 #include "diffseg/math/region_graph.hpp"
@@ -25,6 +25,8 @@ namespace diffseg {
 /// label; labels that come from splitting one share its proposal. Errors: std::invalid_argument for
 /// options outside their range, labels outside 0 .. count() - 1.
 struct Tidy {
+  using Stage = void;
+
   double min_area = 0.01;  ///< least share of the pixels that a region must have, 0..1
   bool split = false;      ///< every 4-connected region becomes a label
   Index max_labels = 0;    ///< at most so many labels are left, >= 1; 0: any number
@@ -35,9 +37,12 @@ struct Tidy {
     return result;
   }
 
-  /// The same into `out`, reusing its storage; `out` may be `labels`.
+  /// The same into `out`, reusing its storage. After an exception it is empty, or as it was if it
+  /// is `labels` itself.
   void operator()(const Labels& labels, Labels& out) const {
     check(labels);
+    Labels result;
+    if (&labels != &out) result = std::exchange(out, {});
     const detail::ProfileScope scope("Tidy", labels.size.cells() * Index{8});
     detail::RegionGraph graph(labels.size, labels.values);
     // What a value of the graph means: at first its own label.
@@ -46,7 +51,8 @@ struct Tidy {
     if (split) split_labels(graph, origins);
     absorb_small(graph, min_area * static_cast<double>(labels.size.cells()));
     if (max_labels > 0) absorb_labels(graph, static_cast<Index>(origins.size()));
-    write(graph, labels.proposals, origins, labels.size, out);
+    write(graph, labels.proposals, origins, labels.size, result);
+    out = std::move(result);
   }
 
  private:
@@ -60,14 +66,9 @@ struct Tidy {
                     "Tidy: min_area must be in 0..1, got ", min_area);
     detail::require(max_labels >= 0, "Tidy: max_labels must be >= 1, or 0 for any number, got ",
                     max_labels);
-    detail::require(labels.size.height >= 1 && labels.size.width >= 1 &&
-                        static_cast<Index>(labels.values.size()) == labels.size.cells(),
-                    "Tidy: labels must have height * width >= 1 values, got ", labels.values.size(),
-                    " for ", labels.size.height, " x ", labels.size.width);
-    for (const std::int32_t label : labels.values) {
-      detail::require(label >= 0 && label < labels.count(), "Tidy: labels must be in 0..",
-                      labels.count() - 1, ", got ", label);
-    }
+    labels.check("Tidy");
+    detail::require(!labels.values.empty(), "Tidy: labels must have at least 1 x 1 pixels, got ",
+                    labels.size.height, " x ", labels.size.width);
   }
 
   /// Values become the regions' ranks by label, then by first pixel.

@@ -9,14 +9,11 @@
 #include <numeric>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/parallel.hpp"
 #include "diffseg/core/random.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/math/detail/centre_distances.hpp"
 #include "diffseg/math/detail/cluster_sums.hpp"
 #include "diffseg/math/detail/column_means.hpp"
-#include "diffseg/math/detail/kmeans_result.hpp"
+#include "diffseg/math/kmeans_result.hpp"
 
 namespace diffseg::detail {
 

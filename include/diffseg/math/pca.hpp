@@ -7,10 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/parallel.hpp"
 #include "diffseg/core/random.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/math/detail/centred_rows.hpp"
 #include "diffseg/math/detail/column_means.hpp"
 #include "diffseg/math/detail/orthonormal.hpp"
@@ -71,10 +68,12 @@ struct Directions {
 template <class Scalar>
 Directions<Scalar> exact_directions(const CentredRows<Scalar>& rows, Index k) {
   const Matrix<double> x = rows.dense();
+  const Matrix<double> turned = transposed(x);
   const bool of_columns = x.cols() <= x.rows();
-  const Spectrum<double> spectrum = descending(smaller_gram(x, of_columns));
-  Matrix<double> directions = spectrum.vectors.leftCols(k).transpose();
-  if (!of_columns) keep_serial([&] { directions = (directions * x).eval(); });
+  const Spectrum<double> spectrum =
+      spectrum_of(of_columns ? product(turned, x) : product(x, turned));
+  Matrix<double> directions = spectrum.vectors.topRows(k);
+  if (!of_columns) directions = product(directions, x);
   orthonormalise_rows(directions);
   return {directions.template cast<Scalar>(), {}, spectrum.values.head(k), x.squaredNorm()};
 }
@@ -99,13 +98,11 @@ class RandomDirections {
     span();
     Directions<Scalar> found;
     const Matrix<double> scores = scores_.template cast<double>();
-    const Spectrum<double> spectrum = descending(smaller_gram(scores, true));
+    const Spectrum<double> spectrum = spectrum_of(product(transposed(scores), scores));
     const Matrix<Scalar> turn =
-        spectrum.vectors.leftCols(options_.components).template cast<Scalar>();
-    keep_serial([&] {
-      found.rows.noalias() = turn.transpose() * basis_;
-      found.scores.noalias() = scores_ * turn;
-    });
+        spectrum.vectors.topRows(options_.components).template cast<Scalar>();
+    found.rows = product(turn, basis_);
+    found.scores = product(scores_, transposed(turn));
     found.values = spectrum.values.head(options_.components);
     found.squares = squares_;
     return found;
@@ -122,13 +119,13 @@ class RandomDirections {
     auto gram = rows_.gram_times(next);
     squares_ = gram.squares;
     for (Index done = 0; done < basis_.rows();) {
-      next = gram.products.topRows(std::min(block_, basis_.rows() - done));
-      keep_serial([&] { orthonormalise<Scalar>(basis_.topRows(done), next); });
-      basis_.middleRows(done, next.rows()) = next;
-      const bool last = done + next.rows() == basis_.rows();
-      if (!last) gram = rows_.gram_times(next);
-      scores_.middleCols(done, next.rows()) = last ? rows_.times(next) : gram.scores;
-      done += next.rows();
+      const Matrix<Scalar> added = gram.products.topRows(std::min(block_, basis_.rows() - done));
+      const Matrix<Scalar> found = orthonormalised<Scalar>(basis_.topRows(done), added);
+      basis_.middleRows(done, found.rows()) = found;
+      const bool last = done + found.rows() == basis_.rows();
+      if (!last) gram = rows_.gram_times(found);
+      scores_.middleCols(done, found.rows()) = last ? rows_.times(found) : gram.scores;
+      done += found.rows();
     }
   }
 
@@ -211,26 +208,21 @@ template <class Scalar>
 Matrix<Scalar> Pca<Scalar>::transform(const Matrix<Scalar>& rows) const {
   require(rows.cols() == components.cols(), "PCA: rows must have the width fitted ",
           components.cols(), ", got ", rows.cols());
-  const Matrix<Scalar> scores = CentredRows<Scalar>(rows, mean).times(components);
-  return scores * scale().template cast<Scalar>().asDiagonal();
+  Matrix<Scalar> scores = CentredRows<Scalar>(rows, mean).times(components);
+  scores.array().rowwise() *= scale().template cast<Scalar>().array();
+  return scores;
 }
 
 template <class Scalar>
 Matrix<Scalar> Pca<Scalar>::inverse(const Matrix<Scalar>& scores) const {
   require(scores.cols() == components.rows(), "PCA: scores must have as many columns as there are ",
           "components ", components.rows(), ", got ", scores.cols());
-  constexpr Index block = 128;
   Eigen::RowVectorXd deviations = scale();
   for (double& value : deviations) value = value > 0 ? 1 / value : 0;
   const Matrix<Scalar> planes =
-      deviations.transpose().template cast<Scalar>().asDiagonal() * components;
-  Matrix<Scalar> rows(scores.rows(), components.cols());
-  parallel_for((scores.rows() + block - 1) / block, [&](Index index) {
-    const Index count = std::min(block, scores.rows() - index * block);
-    auto out = rows.middleRows(index * block, count);
-    out.noalias() = scores.middleRows(index * block, count) * planes;
-    out.rowwise() += mean.row(0);
-  });
+      components.array().colwise() * deviations.transpose().template cast<Scalar>().array();
+  Matrix<Scalar> rows = product(scores, planes);
+  rows.rowwise() += mean.row(0);
   return rows;
 }
 

@@ -10,7 +10,6 @@
 #include "diffseg/core/cache.hpp"
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/packet.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

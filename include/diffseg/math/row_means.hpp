@@ -10,7 +10,6 @@
 
 #include "diffseg/core/packet.hpp"
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 
@@ -113,7 +112,7 @@ void row_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> s
   // The sets' rows of a tile stay in the second cache level; long pieces of rows stream best.
   constexpr Index tile = 4096;
   constexpr std::size_t together = SharedRuns::sets;
-  means.resize(static_cast<Index>(sets.size()), rows.cols());
+  set_size(means, static_cast<Index>(sets.size()), rows.cols());
   const std::size_t groups = (order.size() + together - 1) / together;
   auto& runs = scratch.runs;
   if (runs.size() < groups) runs.resize(groups);

@@ -6,12 +6,10 @@
 #include <memory>
 #include <vector>
 
-#include "diffseg/core/cache.hpp"
-#include "diffseg/core/check.hpp"
+#include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/workspace.hpp"
 #include "diffseg/data/similarities.hpp"
-#include "diffseg/merge/detail/pooling.hpp"
 #include "diffseg/merge/divergence.hpp"
 #include "diffseg/merge/sampling_grid.hpp"
 
@@ -24,8 +22,12 @@ namespace diffseg {
 /// Errors: std::invalid_argument for anchors outside the grid, a ceiling that is no positive
 /// number, maps that are not positive.
 struct Compare {
+  using Stage = void;
+  /// Where anchors sit.
+  using Placement = detail::AnchorPlacement;
+
   GridSize anchors = {16, 16};  ///< rows and columns of anchors, each 1 .. side of the grid
-  AnchorPlacement placement = AnchorPlacement::cell_centred;  ///< where they sit
+  Placement placement = Placement::cell_centred;  ///< where they sit
   double ceiling = 1.0;  ///< nats, > 0; at least the first threshold of Merge
   bool fit = false;      ///< more anchors than cells on a side: as many as cells, not an error
 
@@ -36,7 +38,8 @@ struct Compare {
     return similarities;
   }
 
-  /// The same into `similarities`, reusing its storage.
+  /// The same into `similarities`, reusing its storage. After an exception they are
+  /// empty, or as they were if no map was read.
   template <class Scalar>
   void operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similarities) const {
     Workspace workspace;
@@ -47,22 +50,23 @@ struct Compare {
   template <class Scalar>
   void operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similarities,
                   Workspace& workspace) const {
-    detail::require(
-        !maps.empty() && maps.rows().rows() == maps.tokens() && maps.rows().cols() == maps.tokens(),
-        "Compare: maps must be [T x T] for their grid of ", maps.grid().height, " x ",
-        maps.grid().width, " cells");
-    const GridSize grid = maps.grid();
+    const Maps<Scalar> source = maps;  // they may be those of `similarities`
+    source.check("Compare");
+    const GridSize grid = source.grid();
     const GridSize used = anchors_on(grid);
     detail::require(ceiling > 0 && detail::is_finite(ceiling),
                     "Compare: ceiling must be > 0 and finite, got ", ceiling);
+    Similarities<Scalar> result;
+    result.swap(similarities);
+    result.maps = source;
     const detail::ProfileScope scope(
-        "Compare", maps.tokens() * maps.tokens() * static_cast<Index>(sizeof(Scalar)));
-    similarities.maps = maps;
-    similarities.ceiling = ceiling;
-    similarities.anchors = detail::cached_sampling_grid(grid, used, placement)->tokens();
-    similarities.evaluated = detail::divergences_below<Scalar>(
-        maps.rows(), similarities.anchors, *cached_tiles(grid), detail::Pooling(grid), ceiling,
-        "Compare", similarities.divergences, workspace.get<detail::DivergenceScratch<Scalar>>());
+        "Compare", source.tokens() * source.tokens() * static_cast<Index>(sizeof(Scalar)));
+    result.ceiling = ceiling;
+    result.anchors = detail::cached_sampling_grid(grid, used, placement)->tokens();
+    result.evaluated = detail::divergences_below<Scalar>(
+        source.rows(), result.anchors, *cached_tiles(grid), detail::Pooling(grid), ceiling,
+        "Compare", result.divergences, workspace.get<detail::DivergenceScratch<Scalar>>());
+    similarities.swap(result);
   }
 
   /// The anchors, `match_share` of the pairs and what the stage works with for maps on `grid`.

@@ -10,10 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/packet.hpp"
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/data/memory.hpp"
 #include "diffseg/merge/detail/divergence_tile.hpp"
 #include "diffseg/merge/detail/matches.hpp"
@@ -135,8 +132,8 @@ class DivergenceSearch {
     for (Index slot = 0; slot < count; ++slot) {
       const Index row = queries[static_cast<std::size_t>(slot)];
       const Index next = queries[static_cast<std::size_t>(std::min(slot + 1, count - 1))];
-      pool_row(row, slot, scratch);
       pack(row, scratch.queries, slot, rows_.data() + next * rows_.cols());
+      check_sum(row, pool_row(row, slot, scratch));
     }
     for (Index quad = 0; 4 * quad < count; ++quad) evaluated += filter(quad, count, scratch);
     evaluate(count, scratch);
@@ -148,6 +145,14 @@ class DivergenceSearch {
   void pack(Index row, PackedRows<Scalar>& packed, Index slot, const Scalar* next = nullptr) const {
     require(packed.pack(slot, rows_.data() + row * rows_.cols(), next), stage_,
             ": maps must be positive, finite and at most 1, row ", row, " is not");
+  }
+
+  /// Positive numbers that sum to 1 are at most 1 each.
+  void check_sum(Index row, const Scalar* pooled) const {
+    constexpr Scalar tolerance = 1e-3F;
+    const Scalar sum = Eigen::Map<const Buffer<Scalar>>(pooled, pool_.blocks()).sum();
+    require(std::abs(sum - 1) <= tolerance, stage_, ": maps must sum to 1 (to 1e-3), row ", row,
+            " sums to ", sum);
   }
 
   /// Block sums of a row and their logarithms, [2 x blocks].
@@ -281,17 +286,8 @@ Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> ancho
       static_cast<Index>(blocks), scratch.threads,
       [&](typename Search::Scratch& thread) { search.prepare(thread); }, run);
   gather_matches<Scalar>(std::span(matches).first(blocks), static_cast<Index>(anchors.size()),
-                         rows.rows(), scratch.gather, out);
+                         rows.rows(), stage, scratch.gather, out);
   return std::accumulate(scratch.evaluated.begin(), scratch.evaluated.end(), Index{0});
-}
-
-/// The same with scratch of its own.
-template <class Scalar, class Pool>
-Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> anchors,
-                        std::span<const Index> order, const Pool& pool, double ceiling,
-                        const char* stage, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out) {
-  DivergenceScratch<Scalar> scratch;
-  return divergences_below<Scalar>(rows, anchors, order, pool, ceiling, stage, out, scratch);
 }
 
 }  // namespace diffseg::detail

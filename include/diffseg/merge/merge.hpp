@@ -9,14 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
+#include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/core/workspace.hpp"
 #include "diffseg/data/proposals.hpp"
 #include "diffseg/data/similarities.hpp"
 #include "diffseg/math/row_means.hpp"
 #include "diffseg/merge/detail/matrix_shelf.hpp"
-#include "diffseg/merge/detail/pooling.hpp"
 #include "diffseg/merge/divergence.hpp"
 
 namespace diffseg {
@@ -29,6 +28,8 @@ namespace diffseg {
 /// the first, above the ceiling of the similarities, and for similarities that contradict
 /// themselves.
 struct Merge {
+  using Stage = void;
+
   std::vector<double> thresholds = {0.9, 0.9, 0.9};  ///< nats, > 0, one per iteration
 
   template <class Scalar>
@@ -38,7 +39,8 @@ struct Merge {
     return proposals;
   }
 
-  /// The same into `proposals`, reusing its storage.
+  /// The same into `proposals`, reusing its storage. After an exception they are
+  /// empty, or as they were if no map was read.
   template <class Scalar>
   void operator()(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals) const {
     Workspace workspace;
@@ -51,15 +53,18 @@ struct Merge {
                   Workspace& workspace) const {
     check();
     detail::require(thresholds.front() <= similarities.ceiling,
-                    "Merge: thresholds[0] must be at most the ", "ceiling ", similarities.ceiling,
+                    "Merge: thresholds[0] must be at most the ceiling ", similarities.ceiling,
                     " that Compare kept, got ", thresholds.front(), "; raise Compare::ceiling");
+    similarities.check("Merge");
+    Proposals<Scalar> result = std::exchange(proposals, {});
     detail::ProfileScope scope("Merge");
     auto& scratch = workspace.get<Scratch<Scalar>>();
-    average_maps(similarities, proposals, scratch);
-    if (Profile::current() != nullptr) scope.add_bytes(bytes_of_means(proposals, scratch));
+    average_maps(similarities, result, scratch);
+    if (Profile::is_listened_to()) scope.add_bytes(bytes_of_means(result, scratch));
     for (std::size_t i = 1; i < thresholds.size(); ++i) {
-      join(thresholds[i], proposals, scratch, workspace.get<detail::DivergenceScratch<Scalar>>());
+      join(thresholds[i], result, scratch, workspace.get<detail::DivergenceScratch<Scalar>>());
     }
+    proposals = std::move(result);
   }
 
   /// Throws what operator() would throw for these options alone.
@@ -110,12 +115,6 @@ struct Merge {
                     Scratch<Scalar>& scratch) const {
     const auto& divergences = similarities.divergences;
     const Index tokens = similarities.maps.tokens();
-    detail::require(!similarities.anchors.empty() && !similarities.maps.empty() &&
-                        divergences.rows() == static_cast<Index>(similarities.anchors.size()) &&
-                        divergences.cols() == tokens,
-                    "Merge: divergences must be [anchors x maps], at least 1 x 1, got ",
-                    divergences.rows(), " x ", divergences.cols(), " for ",
-                    similarities.anchors.size(), " anchors and ", tokens, " maps");
     const std::size_t count = similarities.anchors.size();
     for (std::size_t anchor = 0; anchor < count; ++anchor) {
       auto& set = start_set(scratch.sets, anchor);

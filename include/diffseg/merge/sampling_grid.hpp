@@ -9,15 +9,13 @@
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/types.hpp"
 
-namespace diffseg {
+namespace diffseg::detail {
 
 /// How My anchors are placed on a side of h cells.
 enum class AnchorPlacement {
   cell_centred,  ///< floor((k + 1/2) * h / My - 1/2): covers the side for every 1 <= My <= h
   published      ///< start + k * step of the published code: may cover only part of the side
 };
-
-namespace detail {
 
 /// Positions of `count` anchors on a side of `side` cells, ascending. Requires 1 <= count <= side.
 [[nodiscard]] inline std::vector<Index> anchor_positions(Index side, Index count,
@@ -78,6 +76,4 @@ inline Cache<SamplingGridKey, SamplingGrid>& sampling_grid_cache() {
   return sampling_grid_cache().statistics();
 }
 
-}  // namespace detail
-
-}  // namespace diffseg
+}  // namespace diffseg::detail

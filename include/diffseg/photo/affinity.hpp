@@ -8,9 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/packet.hpp"
-#include "diffseg/core/parallel.hpp"
+#include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/data/image.hpp"
 #include "diffseg/data/layer.hpp"
@@ -26,6 +24,8 @@ namespace diffseg {
 /// cropped. Errors: std::invalid_argument for an empty photo, channels other than 1 or 3, numbers
 /// that are NaN, infinite or outside 0..1 and a number of cells outside its range.
 struct Affinity {
+  using Stage = void;
+
   Index cells = 4096;  ///< about the cells of the finest grid, 64..65536; sides multiples of 8
 
   template <class Scalar>
@@ -35,7 +35,8 @@ struct Affinity {
     return layers;
   }
 
-  /// The same into `layers`: f32 for Image<float>, f64 for Image<double>.
+  /// The same into `layers`, f32 for Image<float>, f64 for Image<double>; they stay as they were
+  /// after an exception.
   template <class Scalar>
   void operator()(const Image<Scalar>& photo, Layers& layers) const {
     check(photo);
@@ -47,13 +48,18 @@ struct Affinity {
     Layers result;
     for (Index factor = 1; factor <= 8; factor *= 2) {
       result.push_back(attention(features, grid, factor));
-      scope.add_bytes(detail::layer_bytes(result.back()));
+      scope.add_bytes(result.back().bytes());
     }
     layers.swap(result);
   }
 
   /// The finest grid for a photo: sides multiples of 8, the aspect of the photo, about `cells`.
+  /// Errors: std::invalid_argument for a photo without pixels and `cells` outside its range.
   [[nodiscard]] GridSize grid_for(GridSize photo) const {
+    check_cells();
+    detail::require(photo.height >= 1 && photo.width >= 1,
+                    "Affinity: the photo must have at least 1 x 1 pixels, got ", photo.height,
+                    " x ", photo.width);
     const double coarse = static_cast<double>(cells) / 64;
     const double aspect = static_cast<double>(photo.width) / static_cast<double>(photo.height);
     GridSize best{1, 1};
@@ -75,18 +81,15 @@ struct Affinity {
  private:
   static constexpr Index cell = 8;  // pixels of the working canvas per side of a cell
 
-  template <class Scalar>
-  void check(const Image<Scalar>& photo) const {
+  void check_cells() const {
     detail::require(cells >= 64 && cells <= 65536, "Affinity: cells must be in 64..65536, got ",
                     cells);
-    detail::require(photo.size.height >= 1 && photo.size.width >= 1,
-                    "Affinity: the photo must have at least 1 x 1 pixels, got ", photo.size.height,
-                    " x ", photo.size.width);
-    detail::require(photo.channels == 1 || photo.channels == 3,
-                    "Affinity: the photo must have 1 or 3 channels, got ", photo.channels);
-    detail::require(static_cast<Index>(photo.values.size()) == photo.size.cells() * photo.channels,
-                    "Affinity: the photo must hold height * width * channels numbers, got ",
-                    photo.values.size());
+  }
+
+  template <class Scalar>
+  void check(const Image<Scalar>& photo) const {
+    check_cells();
+    photo.check("Affinity");
     for (const Scalar value : photo.values) {
       detail::require(detail::is_finite(value) && value >= Scalar(0) && value <= Scalar(1),
                       "Affinity: the photo's numbers must be in 0..1, got ", value);

@@ -7,7 +7,6 @@
 
 #include "diffseg/core/bits.hpp"
 #include "diffseg/core/packet.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

@@ -7,12 +7,9 @@
 #include <vector>
 
 #include "diffseg/attention/detail/head_sum.hpp"
+#include "diffseg/attention/detail/refusals.hpp"
 #include "diffseg/attention/detail/softmax_products.hpp"
 #include "diffseg/attention/detail/sparse_rows.hpp"
-#include "diffseg/attention/layer_parts.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/packet.hpp"
-#include "diffseg/data/layer.hpp"
 
 namespace diffseg::detail {
 
@@ -40,18 +37,15 @@ class LayerRows {
  public:
   /// What one thread needs.
   struct Scratch {
-    Buffer<Scalar> row, head;
+    Buffer<Scalar> row;   // [keys]
+    Buffer<Scalar> head;  // [2 x keys]
     SoftmaxProducts<Scalar> products;
     Buffer<Scalar> rows;  // [block x keys] made by products
   };
 
-  /// `index` and `stage` go into messages. The layer must outlive this.
-  LayerRows(const Layer& layer, std::size_t index, const char* stage)
-      : layer_(&layer),
-        index_(index),
-        stage_(stage),
-        keys_(layer.keys.cells()),
-        sparse_(layer, index, stage) {}
+  /// The layer must outlive this.
+  explicit LayerRows(const LayerSource& source)
+      : layer_(source.layer), source_(source), keys_(layer_->keys.cells()), sparse_(source) {}
 
   /// Queries that are best read together: a packet's worth of products, or enough for a task.
   [[nodiscard]] Index block() const {
@@ -67,7 +61,7 @@ class LayerRows {
   /// Makes a scratch of another layer fit.
   void prepare(Scratch& scratch) const {
     make_room(scratch.row, keys_);
-    make_room(scratch.head, keys_);
+    make_room(scratch.head, 2 * keys_);
     if (layer_->kind != LayerKind::queries_keys) return;
     scratch.products.resize(keys_, layer_->depth);
     make_room(scratch.rows, block() * keys_);
@@ -88,7 +82,8 @@ class LayerRows {
     }
   }
 
-  /// One row of probabilities, sparse or not, or scores: `row`, filled.
+  /// One row of probabilities, sparse or not, or scores: `row` [keys], filled; head [2 x keys] is
+  /// scratch.
   const Scalar* read_row(Index query, Scalar* row, Scalar* head) const {
     if (layer_->kind == LayerKind::sparse) return scatter_heads(query, row, head);
     const bool plain = layer_->kind == LayerKind::probabilities && !layer_->partial &&
@@ -126,24 +121,24 @@ class LayerRows {
   }
 
   void sum_heads(Index query, Index head, Index count, Scalar* out) const {
-    const bool sound = visit_elements(*layer_, [&](const auto* data) {
-      return head_sum(data + head * layer_->head_step() + query * layer_->query_step(),
-                      layer_->head_step(), count, keys_, out);
+    const Index offset = head * layer_->head_step() + query * layer_->query_step();
+    const bool sound = visit_elements(layer_->type, layer_->data, offset, [&](const auto* numbers) {
+      return head_sum(numbers, layer_->head_step(), count, keys_, out);
     });
-    if (!sound) refuse_invalid(*layer_, index_, query, stage_);
+    if (!sound) refuse_invalid(source_, query);
   }
 
   /// Heads in the order of sum_heads, so that rows that store all their numbers have its bits.
-  const Scalar* scatter_heads(Index query, Scalar* row, Scalar* marks) const {
+  const Scalar* scatter_heads(Index query, Scalar* row, Scalar* scratch) const {
     std::fill_n(row, keys_, Scalar(0));
     Scalar everywhere = 0;  // what all keys get, those that are stored included
     for (Index i = 0; i < layer_->heads; ++i) {
       Scalar weight = head_weight(*layer_, i);
       if (weight == Scalar(0)) continue;
-      sparse_.check(i, query, marks);
-      if (layer_->partial) weight /= checked(query, sparse_.mass(i, query));
-      const Scalar share = sparse_.share_of_rest(i, query);
-      sparse_.add(i, query, weight, share, row);
+      const auto stored = sparse_.read(i, query, scratch, scratch + keys_);
+      if (layer_->partial) weight /= checked(query, sparse_.mass(stored));
+      const Scalar share = sparse_.share_of_rest(stored);
+      sparse_.add(stored, weight, share, row);
       everywhere += weight * share;
     }
     if (everywhere > Scalar(0)) {
@@ -159,24 +154,24 @@ class LayerRows {
 
   /// A subnormal sum has lost its digits, and its inverse may be infinite.
   [[nodiscard]] Scalar checked(Index query, Scalar sum) const {
-    require(sum >= std::numeric_limits<Scalar>::min() && is_finite(sum), stage_,
-            ": the attention of a query must have a positive finite sum, at least ",
-            std::numeric_limits<Scalar>::min(), ", got ", sum, " at layer ", index_, ", query ",
-            query);
-    return sum;
+    constexpr Scalar least = std::numeric_limits<Scalar>::min();
+    if (sum >= least && is_finite(sum)) return sum;
+    source_.refuse_at({"the attention of a query must have a positive finite sum, at least ", least,
+                       ", got ", sum},
+                      ", query ", query);
   }
 
   /// out [keys] = exp(scores - the largest); returns their sum.
   Scalar soften(Index query, Index head, Scalar* out) const {
-    visit_elements(*layer_, [&](const auto* data) {
-      const auto* scores = data + head * layer_->head_step() + query * layer_->query_step();
-      for (Index i = 0; i < keys_; ++i) out[i] = static_cast<Scalar>(scores[i]);
-    });
+    read_numbers(layer_->type, layer_->data,
+                 head * layer_->head_step() + query * layer_->query_step(), keys_, out);
     refuse_invalid_scores(query, head, out);
     Eigen::Map<Buffer<Scalar>> row(out, keys_);
     const Scalar most = row.maxCoeff();
-    require(is_finite(most), stage_, ": a row of scores must not be all -infinity, at layer ",
-            index_, ", head ", head, ", query ", query);
+    if (!is_finite(most)) {
+      source_.refuse_at({"a row of scores must not be all -infinity"}, ", head ", head, ", query ",
+                        query);
+    }
     row = (row - most).exp();
     return row.sum();
   }
@@ -187,9 +182,9 @@ class LayerRows {
       sound += Index{is_finite(scores[i])} + Index{is_masked(scores[i])};
     }
     for (Index i = 0; sound < keys_ && i < keys_; ++i) {
-      require(is_finite(scores[i]) || is_masked(scores[i]), stage_,
-              ": scores must be finite or -infinity, got ", scores[i], " at layer ", index_,
-              ", head ", head, ", query ", query, ", key ", i);
+      if (is_finite(scores[i]) || is_masked(scores[i])) continue;
+      source_.refuse_at({"scores must be finite or -infinity, got ", scores[i]}, ", head ", head,
+                        ", query ", query, ", key ", i);
     }
   }
 
@@ -203,22 +198,20 @@ class LayerRows {
     const double scale =
         layer_->scale > 0 ? layer_->scale : 1 / std::sqrt(static_cast<double>(layer_->depth));
     scratch.products.clear();
-    visit_elements(*layer_, [&](const auto* data) {
-      const auto* keys = static_cast<decltype(data)>(layer_->key_data);
-      for (Index head = 0; head < layer_->heads; ++head) {
-        const Scalar weight = head_weight(*layer_, head);
-        if (weight == Scalar(0)) continue;
-        scratch.products.add(data + head * layer_->head_step() + begin * layer_->query_step(),
-                             layer_->query_step(), end - begin, static_cast<Scalar>(scale),
-                             keys + head * layer_->key_head_step(), layer_->key_step(), weight);
-      }
-    });
+    for (Index head = 0; head < layer_->heads; ++head) {
+      const Scalar weight = head_weight(*layer_, head);
+      if (weight == Scalar(0)) continue;
+      const Index first = head * layer_->head_step() + begin * layer_->query_step();
+      scratch.products.add(layer_->type, {layer_->data, first, layer_->query_step()}, end - begin,
+                           static_cast<Scalar>(scale),
+                           {layer_->key_data, head * layer_->key_head_step(), layer_->key_step()},
+                           weight);
+    }
     scratch.products.write(end - begin, scratch.rows.data(), keys_);
   }
 
   const Layer* layer_;
-  std::size_t index_;
-  const char* stage_;
+  LayerSource source_;
   Index keys_;
   SparseRows<Scalar> sparse_;
 };

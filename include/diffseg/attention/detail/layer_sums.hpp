@@ -7,24 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/attention/detail/layer_rows.hpp"
 #include "diffseg/attention/detail/map_builder.hpp"
-#include "diffseg/attention/layer_parts.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/parallel.hpp"
-#include "diffseg/data/layer.hpp"
 #include "diffseg/data/maps.hpp"
 #include "diffseg/data/memory.hpp"
 
 namespace diffseg::detail {
-
-/// Refuses a working grid without cells, or whose maps cannot be addressed.
-inline void check_working_grid(GridSize grid, const char* stage) {
-  require(grid.height >= 1 && grid.width >= 1, stage, ": grid must be at least 1 x 1, got ",
-          grid.height, " x ", grid.width);
-  const Index tokens = checked_product(grid.height, grid.width, stage);
-  (void)checked_product(checked_product(tokens, tokens, stage), Index{8}, stage);
-}
 
 inline void check_floor(double floor, const char* stage) {
   require(floor >= 1e-37 && floor <= 1e-3, stage, ": floor must be in [1e-37, 1e-3], got ", floor);
@@ -60,14 +47,15 @@ class LayerSums {
     used_ = 0;
   }
 
-  /// Adds a layer that check_layer has passed; `index` and `stage` go into messages.
-  void add(const Layer& layer, std::size_t index, double weight, const char* stage) {
+  /// Adds a layer that Layer::check has passed.
+  void add(const LayerSource& source, double weight) {
     if (weight == 0) return;  // unread, as Aggregate leaves it
-    if (layer.kind == LayerKind::queries_keys) refuse_invalid_products(layer, index, stage);
+    const Layer& layer = *source.layer;
+    if (layer.kind == LayerKind::queries_keys) refuse_invalid_products(source);
     auto& group = find_group(groups_, layer, grid_, along_queries_);
     const bool first = group.sums == nullptr;
     if (first) group.sums = storage(layer);
-    const LayerRows<Scalar> rows(layer, index, stage);
+    const LayerRows<Scalar> rows(source);
     const Index count = layer.queries.cells();
     const Index together = rows.block();
     const auto needed = group.needed_pieces(together);
@@ -83,7 +71,8 @@ class LayerSums {
                  [&](auto& scratch) { rows.prepare(scratch); }, add_piece);
   }
 
-  /// factor * the sum of what was added, at least `floor`; nothing is left to add to.
+  /// factor * the sum of what was added, at least `floor`. Then nothing is left to add to, but for
+  /// storage.
   Maps<Scalar> finish(double factor, double floor) {
     build_maps(groups_, grid_, factor, floor, maps_.reset(grid_), building_);
     Maps<Scalar> maps = std::move(maps_);
@@ -98,7 +87,7 @@ class LayerSums {
     auto& sums = kept_[used_++];
     const Index rows = layer.queries.cells();
     const Index cols = layer.keys.cells();
-    if (sums.rows() != rows || sums.cols() != cols) sums = Matrix<Scalar>(rows, cols);
+    set_size(sums, rows, cols);
     return sums.data();
   }
 

@@ -8,11 +8,6 @@
 
 #include "diffseg/attention/detail/layer_rows.hpp"
 #include "diffseg/attention/detail/query_plan.hpp"
-#include "diffseg/core/check.hpp"
-#include "diffseg/core/packet.hpp"
-#include "diffseg/core/parallel.hpp"
-#include "diffseg/data/layer.hpp"
-#include "diffseg/math/resample.hpp"
 
 namespace diffseg::detail {
 
@@ -145,7 +140,7 @@ class MapBuilder {
     for (const auto& group : groups_) {
       auto& buffers = scratch.group;
       for (auto* buffer : {&buffers.sum, &buffers.row, &buffers.head, &buffers.mean}) {
-        make_room(*buffer, group.keys.cells());
+        make_room(*buffer, 2 * group.keys.cells());
       }
       make_room(scratch.resampling, group.to_grid->scratch_size());
     }

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/cache.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/math/resample.hpp"
 
 namespace diffseg::detail {

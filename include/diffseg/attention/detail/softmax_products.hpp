@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <type_traits>
-#include <utility>
 
+#include "diffseg/core/bits.hpp"
 #include "diffseg/core/packet.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 
@@ -32,29 +30,38 @@ class SoftmaxProducts {
     make_room(scores_, keys * block);
     make_room(sums_, keys * block);
     make_room(loaded_, chunk * depth);
+    make_room(most_, block);
   }
 
   /// Forgets the heads added.
   void clear() { sums_.head(keys_ * block).setZero(); }
 
-  /// Adds one head: `count` queries [count, depth], `query_stride` numbers apart, scaled by
-  /// `scale`, against all keys [keys, depth].
-  template <class Element>
-  void add(const Element* queries, Index query_stride, Index count, Scalar scale,
-           const Element* keys, Index key_stride, Scalar weight) {
+  /// Rows of numbers of one type, `stride` apart from `offset` on.
+  struct Rows {
+    const void* data;
+    Index offset, stride;
+  };
+
+  /// Adds one head: `count` queries [count, depth], scaled by `scale`, against all keys [keys,
+  /// depth], both of `type`.
+  void add(ElementType type, const Rows& queries, Index count, Scalar scale, const Rows& keys,
+           Scalar weight) {
     queries_.head(depth_ * block).setZero();
     for (Index i = 0; i < count; ++i) {
-      for (Index k = 0; k < depth_; ++k) {
-        queries_[k * block + i] = scale * static_cast<Scalar>(queries[i * query_stride + k]);
-      }
+      const Scalar* query = as_numbers(type, queries.data, queries.offset + i * queries.stride,
+                                       depth_, loaded_.data());
+      for (Index k = 0; k < depth_; ++k) queries_[k * block + i] = scale * query[k];
     }
-    most_.setConstant(block, std::numeric_limits<Scalar>::lowest());
-    if constexpr (std::is_same_v<Element, Scalar>) {
-      score(keys, key_stride, 0, keys_);
+    most_.setConstant(std::numeric_limits<Scalar>::lowest());
+    if (type == element_type_of<Scalar>()) {
+      score(static_cast<const Scalar*>(keys.data) + keys.offset, keys.stride, 0, keys_);
     } else {
       for (Index first = 0; first < keys_; first += chunk) {
         const Index some = std::min(chunk, keys_ - first);
-        for (Index i = 0; i < some; ++i) load(keys + (first + i) * key_stride, i);
+        for (Index i = 0; i < some; ++i) {
+          read_numbers(type, keys.data, keys.offset + (first + i) * keys.stride, depth_,
+                       loaded_.data() + i * depth_);
+        }
         score(loaded_.data(), depth_, first, some);
       }
     }
@@ -75,13 +82,6 @@ class SoftmaxProducts {
  private:
   using Lanes = Packet<Scalar>;
   static constexpr Index chunk = 64;  // keys converted at a time
-
-  template <class Element>
-  void load(const Element* key, Index place) {
-    using Numbers = Eigen::Array<Element, Eigen::Dynamic, 1>;
-    loaded_.segment(place * depth_, depth_) =
-        Eigen::Map<const Numbers>(key, depth_).template cast<Scalar>();
-  }
 
   /// Scores of the keys first .. first + count - 1, and their maxima.
   void score(const Scalar* keys, Index stride, Index first, Index count) {

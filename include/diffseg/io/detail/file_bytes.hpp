@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 
 namespace diffseg {
 

@@ -144,6 +144,7 @@ Layer layer_of_shape(const std::vector<Index>& shape, NumberType number, const L
   Layer layer = detail::layer_of_shape(tensor.shape, tensor.type, grids, refusal);
   layer.data = tensor.bytes.data();
   layer.owner = tensor.owner;
+  layer.name = tensor.name;
   return layer;
 }
 

@@ -8,9 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "diffseg/core/packet.hpp"
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/data/memory.hpp"
 #include "diffseg/math/resample.hpp"
 

@@ -9,8 +9,6 @@
 #include <limits>
 #include <span>
 
-#include "diffseg/core/packet.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/math/detail/tiles.hpp"
 
 namespace diffseg::detail {

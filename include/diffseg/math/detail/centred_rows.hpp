@@ -9,9 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "diffseg/core/packet.hpp"
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/math/detail/tiles.hpp"
 
 namespace diffseg::detail {

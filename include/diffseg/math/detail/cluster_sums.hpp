@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "diffseg/core/packet.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

@@ -11,7 +11,6 @@
 
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 
@@ -42,18 +41,21 @@ template <class Scalar>
 /// Matches of all blocks as a sparse matrix [anchors x rows], columns ascending in each row.
 template <class Scalar>
 void gather_matches(std::span<const std::vector<Match<Scalar>>> blocks, Index anchors, Index rows,
-                    GatherScratch<Scalar>& scratch,
+                    const char* stage, GatherScratch<Scalar>& scratch,
                     Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out) {
-  out.resize(anchors, rows);
-  int* starts = out.outerIndexPtr();
+  // A matrix that fails to grow is of no use any more: it is given back only when it is whole.
+  Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int> matrix;
+  matrix.swap(out);
+  matrix.resize(anchors, rows);
+  int* starts = matrix.outerIndexPtr();
   std::fill(starts, starts + anchors + 1, 0);
   Index total = 0;
   for (const auto& block : blocks) {
     total += static_cast<Index>(block.size());
     for (const auto& match : block) ++starts[match.anchor + 1];
   }
-  require(total <= std::numeric_limits<int>::max(),
-          "Compare: at most 2147483647 pairs may lie below the ceiling, got ", total);
+  require(total <= std::numeric_limits<int>::max(), stage,
+          ": at most 2147483647 pairs may lie below the ceiling, got ", total);
   for (Index i = 0; i < anchors; ++i) starts[i + 1] += starts[i];
   auto& entries = scratch.entries;
   entries.resize(static_cast<std::size_t>(total));
@@ -64,15 +66,16 @@ void gather_matches(std::span<const std::vector<Match<Scalar>>> blocks, Index an
       entries[static_cast<std::size_t>(place)] = {match.query, match.divergence};
     }
   }
-  out.data().resize(total);
+  matrix.data().resize(total);
   parallel_for(anchors, [&](Index anchor) {
     std::sort(entries.begin() + starts[anchor], entries.begin() + starts[anchor + 1],
               [](const auto& a, const auto& b) { return a.first < b.first; });
     for (int i = starts[anchor]; i < starts[anchor + 1]; ++i) {
-      out.innerIndexPtr()[i] = entries[static_cast<std::size_t>(i)].first;
-      out.valuePtr()[i] = entries[static_cast<std::size_t>(i)].second;
+      matrix.innerIndexPtr()[i] = entries[static_cast<std::size_t>(i)].first;
+      matrix.valuePtr()[i] = entries[static_cast<std::size_t>(i)].second;
     }
   });
+  out.swap(matrix);
 }
 
 }  // namespace diffseg::detail

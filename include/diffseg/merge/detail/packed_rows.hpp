@@ -8,8 +8,6 @@
 #include <limits>
 #include <type_traits>
 
-#include "diffseg/core/packet.hpp"
-#include "diffseg/core/types.hpp"
 #include "diffseg/merge/detail/logarithm.hpp"
 
 namespace diffseg::detail {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "diffseg/core/packet.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

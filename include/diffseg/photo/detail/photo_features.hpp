@@ -6,9 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "diffseg/core/packet.hpp"
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Layers of every kind through Aggregate and Aggregator: all give what plain probabilities give.
+// Layers of every kind through Aggregate and AggregateStream: all give what plain probabilities
+// give.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <diffseg/attention/aggregate.hpp>
-#include <diffseg/attention/aggregator.hpp>
+#include <diffseg/attention/aggregate_stream.hpp>
 #include <diffseg/attention/layer_parts.hpp>
 #include <diffseg/core/parallel.hpp>
 #include <limits>
@@ -35,30 +36,26 @@ Layer probabilities_of(const Layer& layer) {
   const Index queries = layer.queries.cells();
   const Index keys = layer.keys.cells();
   std::vector<double> all;
-  visit_elements(layer, [&](const auto* data) {
-    const auto* key_data = static_cast<decltype(data)>(layer.key_data);
-    for (Index head = 0; head < layer.heads; ++head) {
-      for (Index query = 0; query < queries; ++query) {
-        std::vector<double> row(static_cast<std::size_t>(keys), 0.0);
-        const auto* from = data + head * layer.head_step() + query * layer.query_step();
-        for (Index key = 0; key < keys; ++key) {
-          double& score = row[static_cast<std::size_t>(key)];
-          if (layer.kind == LayerKind::scores) score = static_cast<double>(from[key]);
-          for (Index i = 0; i < layer.depth; ++i) {
-            score += layer.scale * static_cast<double>(from[i]) *
-                     static_cast<double>(
-                         key_data[head * layer.key_head_step() + key * layer.key_step() + i]);
-          }
+  const auto number = [&](const void* data, Index at) { return number_at(layer.type, data, at); };
+  for (Index head = 0; head < layer.heads; ++head) {
+    for (Index query = 0; query < queries; ++query) {
+      std::vector<double> row(static_cast<std::size_t>(keys), 0.0);
+      const Index from = head * layer.head_step() + query * layer.query_step();
+      for (Index key = 0; key < keys; ++key) {
+        double& score = row[static_cast<std::size_t>(key)];
+        if (layer.kind == LayerKind::scores) score = number(layer.data, from + key);
+        const Index other = head * layer.key_head_step() + key * layer.key_step();
+        for (Index i = 0; i < layer.depth; ++i) {
+          score += layer.scale * number(layer.data, from + i) * number(layer.key_data, other + i);
         }
-        const double most = *std::max_element(row.begin(), row.end());
-        double sum = 0;
-        for (double& score : row) sum += score = std::exp(score - most);
-        for (const double value : row) all.push_back(value / sum);
       }
+      const double most = *std::max_element(row.begin(), row.end());
+      double sum = 0;
+      for (double& score : row) sum += score = std::exp(score - most);
+      for (const double value : row) all.push_back(value / sum);
     }
-  });
-  Layer result = Layer::owning(std::move(all), layer.heads, layer.queries);
-  result.keys = layer.keys;
+  }
+  Layer result = Layer::owning(std::move(all), layer.heads, layer.queries, layer.keys);
   result.head_weights = layer.head_weights;
   return result;
 }
@@ -209,7 +206,8 @@ TEST_CASE("a weight of a head counts it as often", "[aggregate][law]") {
           1e-6);
 }
 
-TEMPLATE_TEST_CASE("Aggregator gives the bits of Aggregate", "[aggregator][law]", float, double) {
+TEMPLATE_TEST_CASE("AggregateStream gives the bits of Aggregate", "[aggregator][law]", float,
+                   double) {
   Random random(7006);
   INFO(random.note());
   const GridSize grid{8, 6};
@@ -233,7 +231,7 @@ TEMPLATE_TEST_CASE("Aggregator gives the bits of Aggregate", "[aggregator][law]"
       const auto expected = aggregate<TestType>(layers, stage);
       for (const int threads : {1, 2, 3, 8}) {
         const ThreadLimit limit(threads);
-        Aggregator<TestType> aggregator(grid);
+        AggregateStream<TestType> aggregator(grid);
         for (const Layer& layer : layers) {
           if (given) aggregator.add(layer, stage.weights.front());
           if (!given) aggregator.add(layer);
@@ -273,12 +271,12 @@ TEST_CASE("layers of every kind that hold no attention are refused", "[aggregate
       std::invalid_argument);
 }
 
-TEST_CASE("Aggregator refuses misuse and does not go on after it", "[aggregator][unit]") {
-  REQUIRE_THROWS_AS(Aggregator<float>({0, 4}), std::invalid_argument);
-  REQUIRE_THROWS_AS(Aggregator<float>({4, 4}, 0), std::invalid_argument);
+TEST_CASE("AggregateStream refuses misuse and does not go on after it", "[aggregator][unit]") {
+  REQUIRE_THROWS_AS(AggregateStream<float>({0, 4}), std::invalid_argument);
+  REQUIRE_THROWS_AS(AggregateStream<float>({4, 4}, 0), std::invalid_argument);
   Random random(7007);
   const Layer layer = random_layer<float>(random, 1, {3, 3}, {3, 3});
-  Aggregator<float> aggregator({3, 3});
+  AggregateStream<float> aggregator({3, 3});
   REQUIRE_THROWS_AS(aggregator.finish(), std::invalid_argument);
   aggregator.add(layer, 0.5);
   REQUIRE_THROWS_AS(aggregator.add(layer), std::invalid_argument);

@@ -11,7 +11,6 @@
 #include "diffseg/core/bits.hpp"
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/parallel.hpp"
-#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

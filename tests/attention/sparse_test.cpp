@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Sparse layers through Aggregate, Aggregator and AggregateCross: what their dense rows give.
+// Sparse layers through Aggregate, AggregateStream and AggregateCross: what their dense rows give.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <diffseg/attention/aggregate.hpp>
 #include <diffseg/attention/aggregate_cross.hpp>
-#include <diffseg/attention/aggregator.hpp>
+#include <diffseg/attention/aggregate_stream.hpp>
 #include <diffseg/attention/downsample.hpp>
 #include <diffseg/attention/layer_parts.hpp>
 #include <diffseg/attention/sparse_layer.hpp>
@@ -37,21 +37,22 @@ Layer dense_of(const Layer& layer) {
   const Index keys = layer.keys.cells();
   const Index rows = layer.heads * layer.queries.cells();
   std::vector<double> all(static_cast<std::size_t>(rows * keys), 0.0);
-  visit_elements(layer, [&](const auto* values) {
-    visit_columns(layer, [&](const auto* columns) {
-      for (Index row = 0; row < rows; ++row) {
-        const Index begin = layer.row_starts[row], end = layer.row_starts[row + 1];
-        double* out = all.data() + row * keys;
-        double sum = 0;
-        for (Index i = begin; i < end; ++i) sum += static_cast<double>(values[i]);
-        const auto missing = static_cast<double>(keys - (end - begin));
-        if (layer.spread_rest) std::fill_n(out, keys, std::max(0.0, 1 - sum) / missing);
-        for (Index i = begin; i < end; ++i) out[columns[i]] = static_cast<double>(values[i]);
-      }
-    });
-  });
-  Layer result = Layer::owning(std::move(all), layer.heads, layer.queries);
-  result.keys = layer.keys;
+  const bool wide = layer.column_type == Layer::Columns::i64;
+  const auto column = [&](Index at) {
+    return wide ? static_cast<const std::int64_t*>(layer.columns)[at]
+                : std::int64_t{static_cast<const std::int32_t*>(layer.columns)[at]};
+  };
+  for (Index row = 0; row < rows; ++row) {
+    const Index begin = layer.row_starts[row], end = layer.row_starts[row + 1];
+    const auto value = [&](Index at) { return number_at(layer.type, layer.data, at); };
+    double* out = all.data() + row * keys;
+    double sum = 0;
+    for (Index i = begin; i < end; ++i) sum += value(i);
+    const auto missing = static_cast<double>(keys - (end - begin));
+    if (layer.spread_rest) std::fill_n(out, keys, std::max(0.0, 1 - sum) / missing);
+    for (Index i = begin; i < end; ++i) out[column(i)] = value(i);
+  }
+  Layer result = Layer::owning(std::move(all), layer.heads, layer.queries, layer.keys);
   result.partial = layer.partial;
   result.head_weights = layer.head_weights;
   return result;
@@ -76,8 +77,7 @@ Layer shuffled(const Layer& layer, Random& random) {
     }
   }
   Layer result = Layer::owning(std::move(values), std::move(columns), std::move(starts),
-                               layer.heads, layer.queries);
-  result.keys = layer.keys;
+                               layer.heads, layer.queries, layer.keys);
   return result;
 }
 
@@ -182,7 +182,7 @@ TEMPLATE_TEST_CASE("sparse layers have the same bits one by one and for all thre
   const auto expected = aggregate<TestType>(layers, {.grid = grid});
   for (const int threads : {1, 2, 3, 4, 8}) {
     const ThreadLimit limit(threads);
-    Aggregator<TestType> aggregator(grid);
+    AggregateStream<TestType> aggregator(grid);
     for (const Layer& layer : layers) aggregator.add(layer);
     REQUIRE(same_bits(aggregator.finish(), expected));
     REQUIRE(same_bits(aggregate<TestType>(layers, {.grid = grid}), expected));

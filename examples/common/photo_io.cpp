@@ -2,14 +2,15 @@
 #include "photo_io.hpp"
 
 #include <cstddef>
-#include <diffseg/core/check.hpp>
 #include <diffseg/core/profile.hpp>
+#include <diffseg/io/error.hpp>
 #include <limits>
 #include <memory>
 #include <utility>
 
 #include "container.hpp"
 #include "files.hpp"
+#include "text.hpp"
 
 // What the decoder assumes of a file is an error of the file, not a reason to abort, and memory
 // that a bad file leaves unset is zero.
@@ -66,9 +67,8 @@ Image<float> decode(Loader<Sample> load, Span bytes, const std::string& name) {
       load(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &samples, 0),
       &stbi_image_free);
   if (decoded == nullptr) {
-    throw diffseg::io_error(
-        diffseg::detail::message(name, ": cannot be decoded (", stbi_failure_reason(),
-                                 "); save it again, scaled down if it is large"));
+    throw diffseg::io_error(message(name, ": cannot be decoded (", stbi_failure_reason(),
+                                    "); save it again, scaled down if it is large"));
   }
   return convert(decoded.get(), height, width, samples);
 }
@@ -87,9 +87,8 @@ void check_container(const Container& container, const std::string& name) {
 
 void check_size(Span bytes, const std::string& name) {
   const auto refuse = [&](const auto&... size) {
-    throw diffseg::io_error(diffseg::detail::message(name, ": is too large (", size...,
-                                                     "), at most ", max_pixels,
-                                                     " pixels are taken; scale it down first"));
+    throw diffseg::io_error(message(name, ": is too large (", size..., "), at most ", max_pixels,
+                                    " pixels are taken; scale it down first"));
   };
   if (bytes.size() > 1U << 30U) refuse(bytes.size(), " bytes");
   int width = 0;

@@ -3,12 +3,14 @@
 
 #include <cerrno>
 #include <cstring>
-#include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 #include <fstream>
 #include <iterator>
 #include <random>
 #include <string>
 #include <system_error>
+
+#include "text.hpp"
 
 namespace cli {
 
@@ -21,8 +23,8 @@ std::string system_reason() {
 }
 
 [[noreturn]] void refuse_output(const fs::path& path, const std::string& reason) {
-  throw diffseg::io_error(diffseg::detail::message(path.string(), ": cannot be written (", reason,
-                                                   "); choose another place"));
+  throw diffseg::io_error(
+      message(path.string(), ": cannot be written (", reason, "); choose another place"));
 }
 
 /// In the target's folder, so that the rename stays on one file system.
@@ -35,7 +37,7 @@ fs::path name_beside(const fs::path& target) {
 
 Bytes read_file(const fs::path& path) {
   std::error_code ignored;
-  diffseg::detail::require(!path.empty(), "photo: name must not be empty");
+  if (path.empty()) throw std::invalid_argument("photo: name must not be empty");
   if (fs::is_directory(path, ignored)) {
     throw diffseg::io_error(path.string() + ": is a folder; give its photos, as in FOLDER/*.jpg");
   }
@@ -43,9 +45,8 @@ Bytes read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   Bytes bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (!file || file.bad()) {
-    throw diffseg::io_error(diffseg::detail::message(path.string(), ": cannot be read (",
-                                                     system_reason(),
-                                                     "); check the name and its permissions"));
+    throw diffseg::io_error(message(path.string(), ": cannot be read (", system_reason(),
+                                    "); check the name and its permissions"));
   }
   return bytes;
 }
