@@ -78,7 +78,7 @@ struct Aggregate {
       maps = sums.finish(factor, floor);
       return;
     }
-    std::vector<detail::LayerGroup<Scalar>> groups;
+    detail::LayerGroups<Scalar> groups;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       if (raw[i] == 0) continue;
       detail::find_group(groups, layers[i], working, along_queries)

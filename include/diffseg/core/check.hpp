@@ -51,7 +51,7 @@ template <class... Parts>
   return joined({Part(parts)...});
 }
 
-[[noreturn]] inline void refuse(std::initializer_list<Part> parts) {
+[[noreturn, gnu::cold]] inline void refuse(std::initializer_list<Part> parts) {
   throw std::invalid_argument(joined(parts));
 }
 

@@ -2,6 +2,7 @@
 // Names for the vector unit that Eigen found, from SSE2 to AVX-512, or plain scalars without one.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <type_traits>
 #include <utility>
@@ -44,6 +45,114 @@ void for_constants(const Body& body) {
     (body(std::integral_constant<int, Indices>{}), ...);
   }
   (std::make_integer_sequence<int, Count>{});
+}
+
+/// Numbers a packet at a time, or one by one.
+struct InPackets {
+  template <class Scalar>
+  using Type = Packet<Scalar>;
+};
+struct OneByOne {
+  template <class Scalar>
+  using Type = Scalar;
+};
+
+/// What a body of for_packets handles at once.
+template <class Step, class Scalar>
+using StepOf = typename Step::template Type<Scalar>;
+
+/// Calls body(i, InPackets) for the packets i .. i + lanes - 1 of `count` numbers, then body(i,
+/// OneByOne) for each that is left. Eigen's packet functions know both, and a body of them is
+/// compiled in no time, unlike an expression.
+template <class Scalar, class Body>
+void for_packets(Index count, const Body& body) {
+  constexpr Index lanes = packet_size<Scalar>;
+  Index i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    body(i, InPackets{});
+    body(i + lanes, InPackets{});
+    body(i + 2 * lanes, InPackets{});
+    body(i + 3 * lanes, InPackets{});
+  }
+  for (; i + lanes <= count; i += lanes) body(i, InPackets{});
+  for (; i < count; ++i) body(i, OneByOne{});
+}
+
+/// a * b + c for packets, or for numbers as packets round it.
+template <class P>
+[[nodiscard]] P multiply_add_packet(const P& a, const P& b, const P& c) {
+  if constexpr (std::is_floating_point_v<P>) {
+    return multiply_add(a, b, c);
+  } else {
+    return Eigen::internal::pmadd(a, b, c);
+  }
+}
+
+/// The sum of term(i, step) over `count` numbers, in an order that depends on `count` alone.
+template <class Scalar, class Term>
+[[nodiscard]] Scalar sum_packets(Index count, const Term& term) {
+  using namespace Eigen::internal;
+  using Lanes = Packet<Scalar>;
+  constexpr Index lanes = packet_size<Scalar>;
+  Lanes totals[4];
+  for (Lanes& total : totals) total = pset1<Lanes>(Scalar(0));
+  Index i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    totals[0] = padd(totals[0], term(i, InPackets{}));
+    totals[1] = padd(totals[1], term(i + lanes, InPackets{}));
+    totals[2] = padd(totals[2], term(i + 2 * lanes, InPackets{}));
+    totals[3] = padd(totals[3], term(i + 3 * lanes, InPackets{}));
+  }
+  for (; i + lanes <= count; i += lanes) totals[0] = padd(totals[0], term(i, InPackets{}));
+  Scalar sum = predux(padd(padd(totals[0], totals[1]), padd(totals[2], totals[3])));
+  for (; i < count; ++i) sum += term(i, OneByOne{});
+  return sum;
+}
+
+/// The sum of `count` numbers.
+template <class Scalar>
+[[nodiscard]] Scalar sum_of(const Scalar* x, Index count) {
+  return sum_packets<Scalar>(count, [=](Index i, auto step) {
+    return Eigen::internal::ploadu<StepOf<decltype(step), Scalar>>(x + i);
+  });
+}
+
+/// The sum of the products of `count` numbers.
+template <class Scalar>
+[[nodiscard]] Scalar dot_of(const Scalar* x, const Scalar* y, Index count) {
+  return sum_packets<Scalar>(count, [=](Index i, auto step) {
+    using P = StepOf<decltype(step), Scalar>;
+    return Eigen::internal::pmul(Eigen::internal::ploadu<P>(x + i),
+                                 Eigen::internal::ploadu<P>(y + i));
+  });
+}
+
+/// out [count] += x [count].
+template <class Scalar>
+void add_to(const Scalar* x, Index count, Scalar* out) {
+  for_packets<Scalar>(count, [&](Index i, auto step) {
+    using P = StepOf<decltype(step), Scalar>;
+    using namespace Eigen::internal;
+    pstoreu(out + i, padd(ploadu<P>(out + i), ploadu<P>(x + i)));
+  });
+}
+
+/// out [count] = change(x) packet by packet, the last one filled up with ones: for functions whose
+/// bits differ between packets and numbers.
+template <class Scalar, class Change>
+void map_packets(const Scalar* x, Index count, Scalar* out, const Change& change) {
+  using namespace Eigen::internal;
+  constexpr Index lanes = packet_size<Scalar>;
+  Index i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    pstoreu(out + i, change(ploadu<Packet<Scalar>>(x + i)));
+  }
+  if (i == count) return;
+  Scalar tail[lanes];
+  std::fill_n(tail, lanes, Scalar(1));
+  std::copy(x + i, x + count, tail);
+  pstoreu(tail, change(ploadu<Packet<Scalar>>(tail)));
+  std::copy_n(tail, count - i, out + i);
 }
 
 }  // namespace diffseg::detail

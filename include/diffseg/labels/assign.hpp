@@ -68,7 +68,8 @@ struct Assign {
     const Index pieces = (rows.count() + piece - 1) / piece;
     constexpr Index line = 64;  // bytes; threads must not share those they write
     const Index count = proposals.rows.rows();
-    Matrix<char> wins = Matrix<char>::Zero(pieces, (count + line - 1) / line * line);
+    const Index stride = (count + line - 1) / line * line;
+    std::vector<char> wins(static_cast<std::size_t>(pieces * stride), 0);
     using Scratch = typename detail::CellRows<Scalar>::Scratch;
     detail::parallel_for(
         pieces, workspace.get<std::vector<Scratch>>(),
@@ -76,10 +77,17 @@ struct Assign {
         [&](Index index, Scratch& scratch) {
           const Index end = std::min(rows.count(), (index + 1) * piece);
           for (Index row = index * piece; row < end; ++row) {
-            rows.assign(row, result.values.data(), wins.row(index).data(), scratch);
+            rows.assign(row, result.values.data(), wins.data() + index * stride, scratch);
           }
         });
-    number(wins.leftCols(count), result);
+    // Who wins somewhere: all pieces in the first.
+    for (Index index = 1; index < pieces; ++index) {
+      for (Index id = 0; id < count; ++id) {
+        wins[static_cast<std::size_t>(id)] |= wins[static_cast<std::size_t>(index * stride + id)];
+      }
+    }
+    wins.resize(static_cast<std::size_t>(count));
+    number(wins, result);
     labels = std::move(result);
   }
 
@@ -99,16 +107,16 @@ struct Assign {
     detail::require(sound, "Assign: proposals must be finite and >= 0, row ", row, " is not");
   }
 
-  /// Fills Labels::proposals and, for compact ids, renumbers the pixels.
-  void number(const Eigen::Ref<const Matrix<char>>& wins, Labels& labels) const {
-    std::vector<std::int32_t> compact(static_cast<std::size_t>(wins.cols()), 0);
+  /// Fills Labels::proposals with those that win [K] and, for compact ids, renumbers the pixels.
+  void number(const std::vector<char>& wins, Labels& labels) const {
+    std::vector<std::int32_t> compact(wins.size(), 0);
     labels.proposals.clear();
-    for (Index id = 0; id < wins.cols(); ++id) {
-      if (ids == Ids::compact && wins.col(id).maxCoeff() == 0) continue;
-      compact[static_cast<std::size_t>(id)] = static_cast<std::int32_t>(labels.count());
+    for (std::size_t id = 0; id < wins.size(); ++id) {
+      if (ids == Ids::compact && wins[id] == 0) continue;
+      compact[id] = static_cast<std::int32_t>(labels.count());
       labels.proposals.push_back(static_cast<std::int32_t>(id));
     }
-    if (labels.count() == wins.cols()) return;
+    if (labels.proposals.size() == wins.size()) return;
     constexpr Index together = 1 << 15;
     const auto pixels = static_cast<Index>(labels.values.size());
     detail::parallel_for((pixels + together - 1) / together, [&](Index index) {

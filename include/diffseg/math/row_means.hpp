@@ -60,14 +60,20 @@ inline void find_runs(std::span<const std::vector<Index>> sets, std::span<const 
 template <class Scalar>
 void sum_rows(const Matrix<Scalar>& rows, std::span<const std::uint32_t> ids, Index begin,
               Index width, Scalar* out) {
-  Eigen::Map<Eigen::Matrix<Scalar, 1, Eigen::Dynamic>> total(out, width);
-  const auto row = [&](std::size_t i) { return rows.row(ids[i]).segment(begin, width); };
-  total = row(0);
+  using namespace Eigen::internal;
+  const auto row = [&](std::size_t i) { return rows.data() + ids[i] * rows.cols() + begin; };
+  std::copy_n(row(0), width, out);
   std::size_t next = 1;
   for (; next + 4 <= ids.size(); next += 4) {
-    total += (row(next) + row(next + 1)) + (row(next + 2) + row(next + 3));
+    const Scalar* const from[] = {row(next), row(next + 1), row(next + 2), row(next + 3)};
+    for_packets<Scalar>(width, [&](Index i, auto step) {
+      using P = StepOf<decltype(step), Scalar>;
+      const P first = padd(ploadu<P>(from[0] + i), ploadu<P>(from[1] + i));
+      const P second = padd(ploadu<P>(from[2] + i), ploadu<P>(from[3] + i));
+      pstoreu(out + i, padd(ploadu<P>(out + i), padd(first, second)));
+    });
   }
-  for (; next < ids.size(); ++next) total += row(next);
+  for (; next < ids.size(); ++next) add_to(row(next), width, out);
 }
 
 /// The means of one group of sets over columns [begin, begin + width); sum is scratch [width].
@@ -75,20 +81,25 @@ template <class Scalar>
 void group_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>> sets,
                  std::span<const Index> ids, const SharedRuns& runs, Index begin, Index width,
                  Scalar* sum, Matrix<Scalar>& means) {
-  const Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>> total(sum, width);
-  for (const Index set : ids) means.row(set).segment(begin, width).setZero();
+  using namespace Eigen::internal;
+  const auto mean = [&](Index set) { return means.data() + set * means.cols() + begin; };
+  for (const Index set : ids) std::fill_n(mean(set), width, Scalar(0));
   std::size_t first = 0;
   for (std::size_t run = 0; run < runs.ends.size(); ++run) {
     const std::size_t count = runs.ends[run] - first;
     sum_rows(rows, std::span(runs.rows).subspan(first, count), begin, width, sum);
     first += count;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      if ((runs.masks[run] >> i & 1U) != 0) means.row(ids[i]).segment(begin, width) += total;
+      if ((runs.masks[run] >> i & 1U) != 0) add_to(sum, width, mean(ids[i]));
     }
   }
   for (const Index set : ids) {
     const auto count = static_cast<Scalar>(sets[static_cast<std::size_t>(set)].size());
-    means.row(set).segment(begin, width) /= count;
+    Scalar* const out = mean(set);
+    for_packets<Scalar>(width, [&](Index i, auto step) {
+      using P = StepOf<decltype(step), Scalar>;
+      pstoreu(out + i, pdiv(ploadu<P>(out + i), pset1<P>(count)));
+    });
   }
 }
 

@@ -100,15 +100,16 @@ struct Compare {
   [[nodiscard]] static std::vector<Index> tiles(GridSize grid) {
     std::vector<Index> order;
     order.reserve(static_cast<std::size_t>(grid.cells()));
-    const auto visit = [&](auto&& self, Index y, Index x, Index side) -> void {
-      if (y >= grid.height || x >= grid.width) return;
-      if (side == 1) return order.push_back(y * grid.width + x);
-      for (Index i = 0; i < 4; ++i) {
-        self(self, y + i / 2 * (side / 2), x + i % 2 * (side / 2), side / 2);
-      }
+    const auto add = [&](Index y, Index x) {
+      if (y < grid.height && x < grid.width) order.push_back(y * grid.width + x);
     };
     for (Index y = 0; y < grid.height; y += 4) {
-      for (Index x = 0; x < grid.width; x += 4) visit(visit, y, x, 4);
+      for (Index x = 0; x < grid.width; x += 4) {
+        for (Index i = 0; i < 16; ++i) {
+          const Index pair = i / 4;
+          add(y + pair / 2 * 2 + i % 4 / 2, x + pair % 2 * 2 + i % 2);
+        }
+      }
     }
     return order;
   }

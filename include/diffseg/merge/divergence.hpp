@@ -98,7 +98,7 @@ class DivergenceSearch {
         pooled_(scratch.pooled) {
     anchors_.resize(count_, rows.cols());
     make_room(pooled_, 2 * pool.blocks() * stride_);
-    pooled_.head(2 * pool.blocks() * stride_).setOnes();
+    std::fill_n(pooled_.data(), 2 * pool.blocks() * stride_, Scalar(1));
     const auto add = [&](Index anchor, Scratch& thread) {
       const Index row = anchors[static_cast<std::size_t>(anchor)];
       pack(row, anchors_, anchor);
@@ -150,7 +150,7 @@ class DivergenceSearch {
   /// Positive numbers that sum to 1 are at most 1 each.
   void check_sum(Index row, const Scalar* pooled) const {
     constexpr Scalar tolerance = 1e-3F;
-    const Scalar sum = Eigen::Map<const Buffer<Scalar>>(pooled, pool_.blocks()).sum();
+    const Scalar sum = sum_of(pooled, pool_.blocks());
     require(std::abs(sum - 1) <= tolerance, stage_, ": maps must sum to 1 (to 1e-3), row ", row,
             " sums to ", sum);
   }
@@ -160,8 +160,8 @@ class DivergenceSearch {
     const Index blocks = pool_.blocks();
     Scalar* out = scratch.pooled.data() + 2 * slot * blocks;
     pool_.sum(rows_.data() + row * rows_.cols(), out, scratch.line.data());
-    Eigen::Map<Buffer<Scalar>>(out + blocks, blocks) =
-        Eigen::Map<const Buffer<Scalar>>(out, blocks).log();
+    map_packets(out, blocks, out + blocks,
+                [](const Packet<Scalar>& sum) { return Eigen::internal::plog(sum); });
     return out;
   }
 
@@ -208,7 +208,7 @@ class DivergenceSearch {
     constexpr Index tile = 512 / lanes;
     for (std::size_t quad = 0; quad < scratch.sums.size(); ++quad) {
       const auto found = static_cast<Index>(scratch.candidates[quad].size());
-      scratch.sums[quad].head(found * 4 * lanes).setZero();
+      std::fill_n(scratch.sums[quad].data(), found * 4 * lanes, Scalar(0));
     }
     for (Index begin = 0; begin < anchors_.packets(); begin += tile) {
       const Index end = std::min(begin + tile, anchors_.packets());

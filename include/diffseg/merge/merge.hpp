@@ -213,21 +213,19 @@ struct Merge {
   /// Anchors along a Z-curve over the grid, so that any sixteen in a row are neighbours.
   [[nodiscard]] static std::vector<Index> neighbours_first(const std::vector<Index>& anchors,
                                                            GridSize grid) {
-    const auto rank = [](const std::vector<Index>& values, Index value) {
-      return static_cast<std::uint64_t>(std::lower_bound(values.begin(), values.end(), value) -
-                                        values.begin());
-    };
-    std::vector<Index> rows, columns;
-    for (const Index token : anchors) rows.push_back(token / grid.width);
-    for (const Index token : anchors) columns.push_back(token % grid.width);
-    for (auto* values : {&rows, &columns}) {
-      std::sort(values->begin(), values->end());
-      values->erase(std::unique(values->begin(), values->end()), values->end());
+    // [side] 1 where anchors are, then how many such lines come before.
+    std::vector<std::uint64_t> rows(static_cast<std::size_t>(grid.height), 0);
+    std::vector<std::uint64_t> columns(static_cast<std::size_t>(grid.width), 0);
+    const auto row = [&](Index token) { return static_cast<std::size_t>(token / grid.width); };
+    const auto column = [&](Index token) { return static_cast<std::size_t>(token % grid.width); };
+    for (const Index token : anchors) rows[row(token)] = columns[column(token)] = 1;
+    for (auto* lines : {&rows, &columns}) {
+      std::exclusive_scan(lines->begin(), lines->end(), lines->begin(), std::uint64_t{0});
     }
     std::vector<std::pair<std::uint64_t, Index>> keys;
     for (std::size_t i = 0; i < anchors.size(); ++i) {
-      const std::uint64_t y = rank(rows, anchors[i] / grid.width);
-      const std::uint64_t x = rank(columns, anchors[i] % grid.width);
+      const std::uint64_t y = rows[row(anchors[i])];
+      const std::uint64_t x = columns[column(anchors[i])];
       std::uint64_t key = 0;
       for (unsigned bit = 0; bit < 31; ++bit) {
         key |= (x >> bit & 1U) << (2 * bit) | (y >> bit & 1U) << (2 * bit + 1);

@@ -13,22 +13,17 @@
 
 namespace diffseg::detail {
 
-/// out [count] = scale * row, or out += scale * row; by packets, so that the bits are the same
-/// wherever it is called.
+/// out [count] = scale * row, or out += scale * row.
 template <class Scalar>
 void add_scaled(const Scalar* row, Scalar scale, Index count, bool first, Scalar* out) {
-  using namespace Eigen::internal;
-  using Lanes = Packet<Scalar>;
-  constexpr Index lanes = packet_size<Scalar>;
-  const Lanes factor = pset1<Lanes>(scale);
-  Index i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const Lanes value = ploadu<Lanes>(row + i);
-    pstoreu(out + i, first ? pmul(factor, value) : pmadd(factor, value, ploadu<Lanes>(out + i)));
-  }
-  for (; i < count; ++i) {
-    out[i] = first ? scale * row[i] : multiply_add(scale, row[i], out[i]);
-  }
+  for_packets<Scalar>(count, [&](Index i, auto step) {
+    using P = StepOf<decltype(step), Scalar>;
+    using namespace Eigen::internal;
+    const P factor = pset1<P>(scale);
+    const P value = ploadu<P>(row + i);
+    pstoreu(out + i, first ? pmul(factor, value)
+                           : multiply_add_packet<P>(factor, value, ploadu<P>(out + i)));
+  });
 }
 
 /// Reads rows [keys] of a layer: for every query the sum over heads, a distribution up to a factor.
@@ -110,8 +105,7 @@ class LayerRows {
 
   /// The sum of a row, weighted by `sums` [keys]; it must be a number to divide by.
   [[nodiscard]] Scalar total(Index query, const Scalar* row, const Scalar* sums) const {
-    using Row = Eigen::Map<const Buffer<Scalar>>;
-    return checked(query, (Row(row, keys_) * Row(sums, keys_)).sum());
+    return checked(query, dot_of(row, sums, keys_));
   }
 
  private:
@@ -142,14 +136,13 @@ class LayerRows {
       everywhere += weight * share;
     }
     if (everywhere > Scalar(0)) {
-      Eigen::Map<Buffer<Scalar>> all(row, keys_);
-      all = (all + everywhere).max(Scalar(0));
+      for (Index i = 0; i < keys_; ++i) row[i] = std::max(row[i] + everywhere, Scalar(0));
     }
     return row;
   }
 
   [[nodiscard]] Scalar mass(Index query, const Scalar* row) const {
-    return checked(query, Eigen::Map<const Buffer<Scalar>>(row, keys_).sum());
+    return checked(query, sum_of(row, keys_));
   }
 
   /// A subnormal sum has lost its digits, and its inverse may be infinite.
@@ -166,14 +159,16 @@ class LayerRows {
     read_numbers(layer_->type, layer_->data,
                  head * layer_->head_step() + query * layer_->query_step(), keys_, out);
     refuse_invalid_scores(query, head, out);
-    Eigen::Map<Buffer<Scalar>> row(out, keys_);
-    const Scalar most = row.maxCoeff();
+    const Scalar most = *std::max_element(out, out + keys_);
     if (!is_finite(most)) {
       source_.refuse_at({"a row of scores must not be all -infinity"}, ", head ", head, ", query ",
                         query);
     }
-    row = (row - most).exp();
-    return row.sum();
+    map_packets(out, keys_, out, [most](const Packet<Scalar>& score) {
+      using namespace Eigen::internal;
+      return pexp(psub(score, pset1<Packet<Scalar>>(most)));
+    });
+    return sum_of(out, keys_);
   }
 
   void refuse_invalid_scores(Index query, Index head, const Scalar* scores) const {

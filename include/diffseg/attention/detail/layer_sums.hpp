@@ -94,7 +94,7 @@ class LayerSums {
   GridSize grid_;
   Maps<Scalar> maps_;
   Resampling along_queries_ = Resampling::repeat;
-  std::vector<LayerGroup<Scalar>> groups_;
+  LayerGroups<Scalar> groups_;
   std::vector<Matrix<Scalar>> kept_;  // sums on other grids, the first `used_` of this image
   std::size_t used_ = 0;
   std::vector<typename LayerRows<Scalar>::Scratch> reading_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -98,22 +99,19 @@ struct LayerGroup {
   }
 };
 
-/// The group of these grids in `groups`, made when missing.
-template <class Scalar>
-LayerGroup<Scalar>& find_group(std::vector<LayerGroup<Scalar>>& groups, const Layer& layer,
-                               GridSize grid, Resampling along_queries) {
-  for (auto& group : groups) {
-    if (group.queries == layer.queries && group.keys == layer.keys) return group;
-  }
-  return groups.emplace_back(layer.queries, layer.keys, grid, along_queries);
-}
-
 /// Coarse queries first, so that what many working queries share is computed first and once.
 template <class Scalar>
-void sort_groups(std::vector<LayerGroup<Scalar>>& groups) {
-  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
-    return a.queries.cells() < b.queries.cells();
-  });
+using LayerGroups = std::list<LayerGroup<Scalar>>;
+
+/// The group of these grids in `groups`, made in its place when missing.
+template <class Scalar>
+LayerGroup<Scalar>& find_group(LayerGroups<Scalar>& groups, const Layer& layer, GridSize grid,
+                               Resampling along_queries) {
+  auto place = groups.begin();
+  for (; place != groups.end() && place->queries.cells() <= layer.queries.cells(); ++place) {
+    if (place->queries == layer.queries && place->keys == layer.keys) return *place;
+  }
+  return *groups.emplace(place, layer.queries, layer.keys, grid, along_queries);
 }
 
 /// Sums the groups for one working query after the other, keeping what the next one shares.
@@ -129,20 +127,22 @@ class MapBuilder {
   };
 
   /// All must outlive this.
-  MapBuilder(const std::vector<LayerGroup<Scalar>>& groups, GridSize grid, const QueryPlan& plan)
-      : groups_(groups), grid_(grid), plan_(plan) {}
+  MapBuilder(const LayerGroups<Scalar>& groups, GridSize grid, const QueryPlan& plan)
+      : grid_(grid), plan_(plan) {
+    for (const auto& group : groups) groups_.push_back(&group);
+  }
 
   /// Makes a scratch of other groups fit; it knows no sum then.
   void prepare(Scratch& scratch) const {
     scratch.sources.assign(groups_.size(), unknown);
     if (scratch.partial.size() < groups_.size()) scratch.partial.resize(groups_.size());
     for (auto& partial : scratch.partial) make_room(partial, grid_.cells());
-    for (const auto& group : groups_) {
+    for (const auto* group : groups_) {
       auto& buffers = scratch.group;
       for (auto* buffer : {&buffers.sum, &buffers.row, &buffers.head, &buffers.mean}) {
-        make_room(*buffer, 2 * group.keys.cells());
+        make_room(*buffer, 2 * group->keys.cells());
       }
-      make_room(scratch.resampling, group.to_grid->scratch_size());
+      make_room(scratch.resampling, group->to_grid->scratch_size());
     }
   }
 
@@ -159,7 +159,7 @@ class MapBuilder {
       sources[next] = source(next, token);
       // The last sum goes straight to its place unless the next query may want it too.
       const bool last = next + 1 == groups_.size() && sources[next] == unshared;
-      add(groups_[next], token, next == 0 ? nullptr : partial[next - 1].data(),
+      add(*groups_[next], token, next == 0 ? nullptr : partial[next - 1].data(),
           last ? out : partial[next].data(), scratch);
       if (last) return;
     }
@@ -172,7 +172,7 @@ class MapBuilder {
 
   /// What decides whether the sum up to group `index` can serve `token`.
   [[nodiscard]] Index source(std::size_t index, Index token) const {
-    const auto& group = groups_[index];
+    const auto& group = *groups_[index];
     const bool shared = group.queries.cells() < grid_.cells() &&
                         group.from_grid->vertical().taps() == 1 &&
                         group.from_grid->horizontal().taps() == 1;
@@ -186,15 +186,17 @@ class MapBuilder {
     if (group.keys != grid_) {
       group.to_grid->apply(row, base, out, scratch.resampling.data());
     } else if (base != nullptr) {
-      using Row = Eigen::Map<const Buffer<Scalar>>;
-      Eigen::Map<Buffer<Scalar>>(out, grid_.cells()) =
-          Row(base, grid_.cells()) + Row(row, grid_.cells());
+      for_packets<Scalar>(grid_.cells(), [&](Index i, auto step) {
+        using P = StepOf<decltype(step), Scalar>;
+        using namespace Eigen::internal;
+        pstoreu(out + i, padd(ploadu<P>(base + i), ploadu<P>(row + i)));
+      });
     } else if (row != out) {
       std::copy_n(row, grid_.cells(), out);
     }
   }
 
-  const std::vector<LayerGroup<Scalar>>& groups_;
+  std::vector<const LayerGroup<Scalar>*> groups_;
   GridSize grid_;
   const QueryPlan& plan_;
 };
@@ -203,14 +205,22 @@ class MapBuilder {
 template <class Scalar>
 using MapScratch = std::vector<typename MapBuilder<Scalar>::Scratch>;
 
+/// row [count] = factor * row, at least `least`.
+template <class Scalar>
+void scale_row(Scalar* row, Scalar factor, Scalar least, Index count) {
+  for_packets<Scalar>(count, [&](Index i, auto step) {
+    using P = StepOf<decltype(step), Scalar>;
+    using namespace Eigen::internal;
+    pstoreu(row + i, pmax(pmul(ploadu<P>(row + i), pset1<P>(factor)), pset1<P>(least)));
+  });
+}
+
 /// rows [T x T] = factor * the sum of all groups, at least `floor`. `rows` may hold the last
 /// group's sums: a row is read before it is written, and by its own query alone.
 template <class Scalar>
-void build_maps(std::vector<LayerGroup<Scalar>>& groups, GridSize grid, double factor, double floor,
+void build_maps(const LayerGroups<Scalar>& groups, GridSize grid, double factor, double floor,
                 Matrix<Scalar>& rows, MapScratch<Scalar>& kept) {
-  sort_groups(groups);
   std::vector<GridSize> queries;
-  queries.reserve(groups.size());
   for (const auto& group : groups) queries.push_back(group.queries);
   const auto plan = cached_query_plan(grid, queries);
   const MapBuilder<Scalar> builder(groups, grid, *plan);
@@ -221,10 +231,12 @@ void build_maps(std::vector<LayerGroup<Scalar>>& groups, GridSize grid, double f
       const Index token = plan->order[static_cast<std::size_t>(i)];
       Scalar* row = rows.data() + token * tokens;
       builder.build(token, row, scratch);
-      Eigen::Map<Buffer<Scalar>> map(row, tokens);
-      map = (map * static_cast<Scalar>(factor)).max(static_cast<Scalar>(floor));
+      const auto least = static_cast<Scalar>(floor);
+      scale_row(row, static_cast<Scalar>(factor), least, tokens);
       // A floor that adds visible mass would break "sum 1".
-      if (floor * static_cast<double>(tokens) > 1e-7) map /= map.sum();
+      if (floor * static_cast<double>(tokens) > 1e-7) {
+        scale_row(row, 1 / sum_of(row, tokens), Scalar(0), tokens);
+      }
     }
   };
   parallel_for((tokens + piece - 1) / piece, kept, [&](auto& scratch) { builder.prepare(scratch); },

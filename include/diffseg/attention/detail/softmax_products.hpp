@@ -34,7 +34,7 @@ class SoftmaxProducts {
   }
 
   /// Forgets the heads added.
-  void clear() { sums_.head(keys_ * block).setZero(); }
+  void clear() { std::fill_n(sums_.data(), keys_ * block, Scalar(0)); }
 
   /// Rows of numbers of one type, `stride` apart from `offset` on.
   struct Rows {
@@ -46,13 +46,13 @@ class SoftmaxProducts {
   /// depth], both of `type`.
   void add(ElementType type, const Rows& queries, Index count, Scalar scale, const Rows& keys,
            Scalar weight) {
-    queries_.head(depth_ * block).setZero();
+    std::fill_n(queries_.data(), depth_ * block, Scalar(0));
     for (Index i = 0; i < count; ++i) {
       const Scalar* query = as_numbers(type, queries.data, queries.offset + i * queries.stride,
                                        depth_, loaded_.data());
       for (Index k = 0; k < depth_; ++k) queries_[k * block + i] = scale * query[k];
     }
-    most_.setConstant(std::numeric_limits<Scalar>::lowest());
+    std::fill_n(most_.data(), block, std::numeric_limits<Scalar>::lowest());
     if (type == element_type_of<Scalar>()) {
       score(static_cast<const Scalar*>(keys.data) + keys.offset, keys.stride, 0, keys_);
     } else {

@@ -61,11 +61,12 @@ class CellRows {
         padded_((columns_ + lanes - 1) / lanes * lanes),
         rows_(equal_sources(vertical_)),
         cells_(equal_sources(horizontal_)),
-        left_weights_(Buffer<Scalar>::Zero(horizontal_.to() + chunk)),
+        left_weights_(static_cast<std::size_t>(horizontal_.to() + chunk), Scalar(0)),
         right_weights_(left_weights_) {
     for (Index x = 0; x < horizontal_.to(); ++x) {
-      left_weights_[x] = horizontal_.weights(x)[0];
-      right_weights_[x] = right_ > 0 ? horizontal_.weights(x)[1] : Scalar(0);
+      const auto place = static_cast<std::size_t>(x);
+      left_weights_[place] = horizontal_.weights(x)[0];
+      right_weights_[place] = right_ > 0 ? horizontal_.weights(x)[1] : Scalar(0);
     }
   }
 
@@ -75,7 +76,7 @@ class CellRows {
   /// Makes a scratch of other proposals fit.
   void prepare(Scratch& scratch) const {
     make_room(scratch.largest, proposals_.rows() * padded_);
-    scratch.largest.head(proposals_.rows() * padded_).setZero();
+    std::fill_n(scratch.largest.data(), proposals_.rows() * padded_, Scalar(0));
     for (auto* line : {&scratch.least, &scratch.number, &scratch.winner}) make_room(*line, padded_);
     scratch.candidates.reserve(static_cast<std::size_t>(proposals_.rows()) + 1);
     make_room(scratch.top, proposals_.rows() * chunk);
@@ -125,19 +126,23 @@ class CellRows {
   void find_candidates(const Rows& rows, Scratch& scratch) const {
     using namespace Eigen::internal;
     using Lanes = Packet<Scalar>;
-    using Corner = Eigen::Map<const Eigen::Array<Scalar, 1, Eigen::Dynamic>>;
-    auto padded = scratch.least.head(padded_);
-    padded.setZero();
-    auto least = padded.head(columns_).transpose();
+    Scalar* const least = scratch.least.data();
+    std::fill_n(least, padded_, Scalar(0));
     for (Index k = 0; k < proposals_.rows(); ++k) {
-      const Scalar* first = proposals_.row(k).data() + rows.cell;
-      const Corner a(first, columns_), b(first + right_, columns_);
-      const Corner c(first + down_, columns_), d(first + down_ + right_, columns_);
-      least = least.max(a.min(b).min(c.min(d)));
-      scratch.largest.segment(k * padded_, columns_).transpose() = a.max(b).max(c.max(d));
+      const Scalar* const above = proposals_.data() + k * proposals_.cols() + rows.cell;
+      const Scalar* const below = above + down_;
+      Scalar* const largest = scratch.largest.data() + k * padded_;
+      for_packets<Scalar>(columns_, [&](Index x, auto step) {
+        using P = StepOf<decltype(step), Scalar>;
+        const P a = ploadu<P>(above + x), b = ploadu<P>(above + right_ + x);
+        const P c = ploadu<P>(below + x), d = ploadu<P>(below + right_ + x);
+        pstoreu(least + x, pmax(ploadu<P>(least + x), pmin(pmin(a, b), pmin(c, d))));
+        pstoreu(largest + x, pmax(pmax(a, b), pmax(c, d)));
+      });
     }
     // Interpolation rounds: what it may add keeps a proposal in the race, so that ties are met.
-    padded *= 1 - 8 * std::numeric_limits<Scalar>::epsilon();
+    constexpr Scalar slack = 1 - 8 * std::numeric_limits<Scalar>::epsilon();
+    for (Index x = 0; x < padded_; ++x) least[x] *= slack;
     for (Index x = 0; x < padded_; x += lanes) {
       const auto bar = pload<Lanes>(scratch.least.data() + x);
       auto number = pset1<Lanes>(Scalar(0)), winner = number;
@@ -193,7 +198,7 @@ class CellRows {
       const auto right = ploadu<Some>(right_weights_.data() + x + i);
       Index at = i;
       for (const Index k : scratch.candidates) {
-        const Scalar* corner = proposals_.row(k).data() + cell;
+        const Scalar* corner = proposals_.data() + k * proposals_.cols() + cell;
         pstoreu(scratch.top.data() + at,
                 pmadd(right, pset1<Some>(corner[right_]), pmul(left, pset1<Some>(corner[0]))));
         corner += down_;
@@ -233,7 +238,7 @@ class CellRows {
   Index columns_;       // of four corners
   Index padded_;        // to packets
   std::vector<Index> rows_, cells_;
-  Buffer<Scalar> left_weights_, right_weights_;  // [width, padded]
+  std::vector<Scalar> left_weights_, right_weights_;  // [width, padded]
 };
 
 }  // namespace diffseg::detail
