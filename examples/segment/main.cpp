@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <diffseg/diffseg.hpp>
+#include <compiled/float.hpp>
 #include <diffseg/io/error.hpp>
 #include <iostream>
 #include <new>
@@ -58,7 +58,7 @@ diffseg::Labels segment_maps(const diffseg::Maps<float>& maps, const diffseg::Co
   auto proposals = diffseg::Merge{.thresholds = options.thresholds}(compare(maps));
   report.grid = maps.grid();
   report.per_iteration = proposals.per_iteration;
-  if (options.refine) proposals = diffseg::Refine{}(proposals);
+  if (options.refine) proposals = diffseg::RefineProjected{}(proposals);
   const diffseg::Assign assign{.size = options.size.value_or(size)};
   if (!options.tidy) return assign(proposals);
   return diffseg::Tidy{.min_area = options.min_area, .split = true}(assign(proposals));

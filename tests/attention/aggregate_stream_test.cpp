@@ -206,7 +206,7 @@ TEST_CASE("a weight of a head counts it as often", "[aggregate][law]") {
           1e-6);
 }
 
-TEMPLATE_TEST_CASE("AggregateStream gives the bits of Aggregate", "[aggregator][law]", float,
+TEMPLATE_TEST_CASE("AggregateStream gives the bits of Aggregate", "[aggregator][law][long]", float,
                    double) {
   Random random(7006);
   INFO(random.note());

@@ -83,7 +83,7 @@ std::vector<Layers> read_files(const Layers& layers, const std::filesystem::path
 }  // namespace
 
 TEMPLATE_TEST_CASE("golden: attention out of files of every format gives the labels of memory",
-                   "[law][golden][io]", float, Eigen::half) {
+                   "[law][golden][io][long]", float, Eigen::half) {
   const Case test = small_case();
   const Layers layers = golden::layers<TestType>(test);
   const Labels expected = labels_of(test, layers);

@@ -316,7 +316,7 @@ TEST_CASE("golden: double agrees with the published answers", "[golden]") {
   }
 }
 
-TEST_CASE("golden: the filter loses no pair and changes no bit", "[golden][law]") {
+TEST_CASE("golden: the filter loses no pair and changes no bit", "[golden][law][long]") {
   for (const Case& test : all_cases()) {
     CAPTURE(test.name);
     check_filter<float>(test, "float");
@@ -324,7 +324,7 @@ TEST_CASE("golden: the filter loses no pair and changes no bit", "[golden][law]"
   }
 }
 
-TEST_CASE("golden: any number of threads gives the same bits", "[golden][law]") {
+TEST_CASE("golden: any number of threads gives the same bits", "[golden][law][long]") {
 #ifdef _OPENMP
   omp_set_num_threads(8);  // more than small machines have, so that the limits below are real
 #endif

@@ -53,7 +53,8 @@ double agreement(const Labels& a, const Labels& b) {
 
 }  // namespace
 
-TEST_CASE("golden: a share of the largest numbers comes near the labels of all", "[law][golden]") {
+TEST_CASE("golden: a share of the largest numbers comes near the labels of all",
+          "[law][golden][long]") {
   for (const Case& test : golden::load_all(DIFFSEG_GOLDEN_DIR)) {
     const Layers attention = golden::layers<float>(test);
     const Labels exact = labels_of(test, attention);

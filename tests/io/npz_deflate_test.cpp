@@ -42,7 +42,7 @@ std::string read(const std::string& array, const std::string& packed, std::vecto
 
 }  // namespace
 
-TEST_CASE("npz_deflate: what zlib packed is unpacked", "[law][npz]") {
+TEST_CASE("npz_deflate: what zlib packed is unpacked", "[law][npz][long]") {
   support::Random random(8);
   INFO(random.note());
   for (const int level : {0, 1, 9}) {

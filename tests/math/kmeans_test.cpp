@@ -153,7 +153,7 @@ TEST_CASE("lloyd_kmeans stops at its most iterations and says so", "[kmeans]") {
   CHECK(whole.inertia <= before);
 }
 
-TEMPLATE_TEST_CASE("KMeans gives the same bits for any number of threads", "[kmeans]", float,
+TEMPLATE_TEST_CASE("KMeans gives the same bits for any number of threads", "[kmeans][long]", float,
                    double) {
 #ifdef _OPENMP
   omp_set_num_threads(8);

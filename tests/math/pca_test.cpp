@@ -120,7 +120,7 @@ TEMPLATE_TEST_CASE("fit_pca is exact through either Gram matrix", "[pca]", float
   }
 }
 
-TEMPLATE_TEST_CASE("fit_pca by random directions comes near the exact one", "[pca]", float,
+TEMPLATE_TEST_CASE("fit_pca by random directions comes near the exact one", "[pca][long]", float,
                    double) {
   Random random(32);
   INFO(random.note());

@@ -2,8 +2,8 @@
 // Large allocations of the whole process, counted. A program of its own.
 #include <atomic>
 #include <cmath>
+#include <compiled/float.hpp>
 #include <cstddef>
-#include <diffseg/segment.hpp>
 #include <utility>
 #include <vector>
 

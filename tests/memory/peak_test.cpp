@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <compiled/float.hpp>
 #include <cstddef>
 #include <diffseg/attention/top_k.hpp>
-#include <diffseg/segment.hpp>
 #include <iostream>
 #include <utility>
 #include <vector>

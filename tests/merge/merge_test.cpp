@@ -177,7 +177,7 @@ TEMPLATE_TEST_CASE("a proposal that was taken serves again by hand", "[merge][un
   REQUIRE(proposals.row_counts == std::vector<Index>{2, 2});
 }
 
-TEMPLATE_TEST_CASE("merge equals the published order", "[merge][law]", float, double) {
+TEMPLATE_TEST_CASE("merge equals the published order", "[merge][law][long]", float, double) {
   Random random(801);
   INFO(random.note());
   int compared = 0;

@@ -6,7 +6,7 @@
 # compiled; an HTML comment right above it may help:
 #   <!-- given: CODE -->     CODE goes in front of it, inside the function
 #   <!-- namespace scope --> it stands outside of functions
-# A command is one of: a workflow preset; build/demo/segment with arguments (run with the program at
+# A command is one of: a workflow preset; build/release/segment with arguments (run with the program at
 # hand beside a copy of examples/data); text that .ci/run holds too; a line of commands.txt.
 cmake_minimum_required(VERSION 3.24)
 
@@ -71,7 +71,7 @@ endfunction()
 function(check_command command)
   if(command MATCHES "^cmake --workflow --preset ([a-z]+)( --fresh)?$")
     check_workflow("${CMAKE_MATCH_1}")
-  elseif(SEGMENT AND command MATCHES "^(\\./)?build/demo/segment(.*)$")
+  elseif(SEGMENT AND command MATCHES "^(\\./)?build/release/segment(.*)$")
     separate_arguments(arguments UNIX_COMMAND "${CMAKE_MATCH_2}")
     run("${command}" "${SEGMENT}" ${arguments})
   else()

@@ -57,37 +57,7 @@ struct Aggregate {
 
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
-  void operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& workspace) const {
-    const GridSize working = working_grid(layers);
-    const auto [raw, factor] = layer_weights(layers);
-    Maps<Scalar> result = std::exchange(maps, {});
-    const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
-    const detail::ProfileScope scope("Aggregate", bytes(layers) + map_bytes);
-    const auto along_queries = sample ? detail::Resampling::sample : detail::Resampling::repeat;
-    const bool products = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
-      return layer.kind == LayerKind::queries_keys;
-    });
-    const auto source = [&](std::size_t i) {
-      return detail::LayerSource{&layers[i], static_cast<Index>(i), "Aggregate"};
-    };
-    if (products) {
-      // Their rows are best made many at a time; the bits are the same.
-      auto& sums = workspace.get<detail::LayerSums<Scalar>>();
-      sums.start(working, std::move(result), along_queries);
-      for (std::size_t i = 0; i < layers.size(); ++i) sums.add(source(i), raw[i]);
-      maps = sums.finish(factor, floor);
-      return;
-    }
-    detail::LayerGroups<Scalar> groups;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      if (raw[i] == 0) continue;
-      detail::find_group(groups, layers[i], working, along_queries)
-          .members.push_back({detail::LayerRows<Scalar>(source(i)), static_cast<Scalar>(raw[i])});
-    }
-    detail::build_maps(groups, working, factor, floor, result.reset(working),
-                       workspace.get<detail::MapScratch<Scalar>>());
-    maps = std::move(result);
-  }
+  void operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& workspace) const;
 
   /// The stage for a chain that works in another scalar: `Aggregate{}.as<double>() | Compare{}`.
   template <class Scalar>
@@ -143,5 +113,38 @@ struct Aggregate {
     return total;
   }
 };
+
+template <class Scalar>
+void Aggregate::operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& workspace) const {
+  const GridSize working = working_grid(layers);
+  const auto [raw, factor] = layer_weights(layers);
+  Maps<Scalar> result = std::exchange(maps, {});
+  const Index map_bytes = working.cells() * working.cells() * static_cast<Index>(sizeof(Scalar));
+  const detail::ProfileScope scope("Aggregate", bytes(layers) + map_bytes);
+  const auto along_queries = sample ? detail::Resampling::sample : detail::Resampling::repeat;
+  const bool products = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
+    return layer.kind == LayerKind::queries_keys;
+  });
+  const auto source = [&](std::size_t i) {
+    return detail::LayerSource{&layers[i], static_cast<Index>(i), "Aggregate"};
+  };
+  if (products) {
+    // Their rows are best made many at a time; the bits are the same.
+    auto& sums = workspace.get<detail::LayerSums<Scalar>>();
+    sums.start(working, std::move(result), along_queries);
+    for (std::size_t i = 0; i < layers.size(); ++i) sums.add(source(i), raw[i]);
+    maps = sums.finish(factor, floor);
+    return;
+  }
+  detail::LayerGroups<Scalar> groups;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (raw[i] == 0) continue;
+    detail::find_group(groups, layers[i], working, along_queries)
+        .members.push_back({detail::LayerRows<Scalar>(source(i)), static_cast<Scalar>(raw[i])});
+  }
+  detail::build_maps(groups, working, factor, floor, result.reset(working),
+                     workspace.get<detail::MapScratch<Scalar>>());
+  maps = std::move(result);
+}
 
 }  // namespace diffseg

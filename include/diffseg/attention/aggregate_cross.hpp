@@ -46,43 +46,7 @@ struct AggregateCross {
 
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
-  void operator()(const Layers& layers, CrossMaps<Scalar>& maps, Workspace& workspace) const {
-    check(layers);
-    std::vector<Index> wanted_tokens = columns(layers.front().keys.cells());
-    CrossMaps<Scalar> result = std::exchange(maps, {});
-    const detail::ProfileScope scope("AggregateCross", bytes(layers));
-    auto& scratch = workspace.get<Scratch<Scalar>>();
-    const Index pixels = size.cells();
-    result.size = size;
-    result.tokens = std::move(wanted_tokens);
-    const auto wanted = static_cast<Index>(result.tokens.size());
-    detail::set_size(result.values, wanted, pixels);
-    result.values.setZero();
-    detail::make_room(scratch.share, pixels);
-    auto share = scratch.share.head(pixels);
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      read_planes({&layers[i], static_cast<Index>(i), "AggregateCross"}, result.tokens, scratch);
-      const auto& planes = scratch.planes;
-      const auto resampler =
-          detail::cached_resampler<Scalar>(layers[i].queries, size, detail::Resampling::bilinear);
-      const auto prepare = [&](Thread<Scalar>& thread) {
-        detail::make_room(thread.enlarged, pixels);
-        detail::make_room(thread.resampling, resampler->scratch_size());
-      };
-      detail::parallel_for(1, scratch.threads, prepare, [&](Index, Thread<Scalar>& thread) {
-        resampler->apply(planes.row(wanted).data(), nullptr, share.data(),
-                         thread.resampling.data());
-      });
-      share = static_cast<Scalar>(weights.empty() ? 1.0 : weights[i]) / share;
-      detail::parallel_for(
-          wanted, scratch.threads, prepare, [&](Index row, Thread<Scalar>& thread) {
-            resampler->apply(planes.row(row).data(), nullptr, thread.enlarged.data(),
-                             thread.resampling.data());
-            result.values.row(row).array() += (share * thread.enlarged.head(pixels)).transpose();
-          });
-    }
-    maps = std::move(result);
-  }
+  void operator()(const Layers& layers, CrossMaps<Scalar>& maps, Workspace& workspace) const;
 
  private:
   template <class Scalar>
@@ -171,5 +135,43 @@ struct AggregateCross {
     return total;
   }
 };
+
+template <class Scalar>
+void AggregateCross::operator()(const Layers& layers, CrossMaps<Scalar>& maps,
+                                Workspace& workspace) const {
+  check(layers);
+  std::vector<Index> wanted_tokens = columns(layers.front().keys.cells());
+  CrossMaps<Scalar> result = std::exchange(maps, {});
+  const detail::ProfileScope scope("AggregateCross", bytes(layers));
+  auto& scratch = workspace.get<Scratch<Scalar>>();
+  const Index pixels = size.cells();
+  result.size = size;
+  result.tokens = std::move(wanted_tokens);
+  const auto wanted = static_cast<Index>(result.tokens.size());
+  detail::set_size(result.values, wanted, pixels);
+  result.values.setZero();
+  detail::make_room(scratch.share, pixels);
+  auto share = scratch.share.head(pixels);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    read_planes({&layers[i], static_cast<Index>(i), "AggregateCross"}, result.tokens, scratch);
+    const auto& planes = scratch.planes;
+    const auto resampler =
+        detail::cached_resampler<Scalar>(layers[i].queries, size, detail::Resampling::bilinear);
+    const auto prepare = [&](Thread<Scalar>& thread) {
+      detail::make_room(thread.enlarged, pixels);
+      detail::make_room(thread.resampling, resampler->scratch_size());
+    };
+    detail::parallel_for(1, scratch.threads, prepare, [&](Index, Thread<Scalar>& thread) {
+      resampler->apply(planes.row(wanted).data(), nullptr, share.data(), thread.resampling.data());
+    });
+    share = static_cast<Scalar>(weights.empty() ? 1.0 : weights[i]) / share;
+    detail::parallel_for(wanted, scratch.threads, prepare, [&](Index row, Thread<Scalar>& thread) {
+      resampler->apply(planes.row(row).data(), nullptr, thread.enlarged.data(),
+                       thread.resampling.data());
+      result.values.row(row).array() += (share * thread.enlarged.head(pixels)).transpose();
+    });
+  }
+  maps = std::move(result);
+}
 
 }  // namespace diffseg

@@ -50,17 +50,7 @@ class AggregateStream {
 
   /// -> Maps [T x T] of the layers added; ready for those of the next image. Errors:
   /// std::invalid_argument for no layer, given weights that do not sum to 1.
-  [[nodiscard]] Maps<Scalar> finish() {
-    check_unbroken();
-    detail::require(count_ > 0 && total_ > 0, stage, ": layers must be added before finish, got ",
-                    count_);
-    if (given_) detail::check_weight_sum(total_, stage);
-    const detail::ProfileScope scope(stage);
-    broken_ = true;
-    Maps<Scalar> maps = sums_.finish(given_ ? 1.0 : 1 / total_, floor_);
-    clear();
-    return maps;
-  }
+  [[nodiscard]] Maps<Scalar> finish();
 
   /// The same into `maps`, whose storage goes to the next image if no one else holds it: a loop
   /// over images allocates nothing large. After an exception the maps are empty.
@@ -73,19 +63,7 @@ class AggregateStream {
  private:
   static constexpr const char* stage = "AggregateStream";
 
-  void add_checked(const Layer& layer, double weight, bool given) {
-    check_unbroken();
-    detail::require(count_ == 0 || given == given_, stage,
-                    ": weights must be given for all layers or for none, got one ",
-                    given ? "at layer " : "missing at layer ", count_);
-    const detail::ProfileScope scope(stage, layer.bytes());
-    broken_ = true;
-    sums_.add({&layer, count_, stage}, weight);
-    broken_ = false;
-    given_ = given;
-    total_ += weight;
-    ++count_;
-  }
+  void add_checked(const Layer& layer, double weight, bool given);
 
   void check_unbroken() const {
     detail::require(!broken_, stage,
@@ -100,5 +78,33 @@ class AggregateStream {
   bool given_ = false;
   bool broken_ = false;
 };
+
+template <class Scalar>
+Maps<Scalar> AggregateStream<Scalar>::finish() {
+  check_unbroken();
+  detail::require(count_ > 0 && total_ > 0, stage, ": layers must be added before finish, got ",
+                  count_);
+  if (given_) detail::check_weight_sum(total_, stage);
+  const detail::ProfileScope scope(stage);
+  broken_ = true;
+  Maps<Scalar> maps = sums_.finish(given_ ? 1.0 : 1 / total_, floor_);
+  clear();
+  return maps;
+}
+
+template <class Scalar>
+void AggregateStream<Scalar>::add_checked(const Layer& layer, double weight, bool given) {
+  check_unbroken();
+  detail::require(count_ == 0 || given == given_, stage,
+                  ": weights must be given for all layers or for none, got one ",
+                  given ? "at layer " : "missing at layer ", count_);
+  const detail::ProfileScope scope(stage, layer.bytes());
+  broken_ = true;
+  sums_.add({&layer, count_, stage}, weight);
+  broken_ = false;
+  given_ = given;
+  total_ += weight;
+  ++count_;
+}
 
 }  // namespace diffseg

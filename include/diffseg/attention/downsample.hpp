@@ -44,22 +44,7 @@ struct Downsample {
 
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar = float>
-  void operator()(const Layers& layers, Layers& result, Workspace& workspace) const {
-    check();
-    for (std::size_t i = 0; i < layers.size(); ++i) check(layers[i], static_cast<Index>(i));
-    const detail::ProfileScope scope("Downsample");
-    Layers reduced_layers;
-    for (const Layer& layer : layers) {
-      if (is_coarse(layer)) {
-        reduced_layers.push_back(layer);
-      } else if (layer.type == ElementType::f64) {
-        reduced_layers.push_back(reduce<double>(layer, workspace));
-      } else {
-        reduced_layers.push_back(reduce<Scalar>(layer, workspace));
-      }
-    }
-    result.swap(reduced_layers);
-  }
+  void operator()(const Layers& layers, Layers& result, Workspace& workspace) const;
 
   template <class Scalar>
   [[nodiscard]] Maps<Scalar> operator()(const Maps<Scalar>& maps) const {
@@ -78,18 +63,7 @@ struct Downsample {
 
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
-  void operator()(const Maps<Scalar>& maps, Maps<Scalar>& result, Workspace& workspace) const {
-    const Maps<Scalar> source = maps;  // `result` may be the same object
-    Maps<Scalar> reduced_maps = std::exchange(result, {});
-    check();
-    source.check("Downsample");
-    const detail::ProfileScope scope("Downsample");
-    const GridSize grid = reduced(source.grid());
-    const Rows rows{detail::element_type_of<Scalar>(), source.rows().data(), 0, source.tokens()};
-    reduce_rows(rows, {source.grid(), grid}, {source.grid(), grid}, reduced_maps.reset(grid).data(),
-                workspace);
-    result = std::move(reduced_maps);
-  }
+  void operator()(const Maps<Scalar>& maps, Maps<Scalar>& result, Workspace& workspace) const;
 
  private:
   /// Rows of numbers, `stride` apart from `offset` on.
@@ -186,5 +160,38 @@ struct Downsample {
         reduce_row);
   }
 };
+
+template <class Scalar>
+void Downsample::operator()(const Layers& layers, Layers& result, Workspace& workspace) const {
+  check();
+  for (std::size_t i = 0; i < layers.size(); ++i) check(layers[i], static_cast<Index>(i));
+  const detail::ProfileScope scope("Downsample");
+  Layers reduced_layers;
+  for (const Layer& layer : layers) {
+    if (is_coarse(layer)) {
+      reduced_layers.push_back(layer);
+    } else if (layer.type == ElementType::f64) {
+      reduced_layers.push_back(reduce<double>(layer, workspace));
+    } else {
+      reduced_layers.push_back(reduce<Scalar>(layer, workspace));
+    }
+  }
+  result.swap(reduced_layers);
+}
+
+template <class Scalar>
+void Downsample::operator()(const Maps<Scalar>& maps, Maps<Scalar>& result,
+                            Workspace& workspace) const {
+  const Maps<Scalar> source = maps;  // `result` may be the same object
+  Maps<Scalar> reduced_maps = std::exchange(result, {});
+  check();
+  source.check("Downsample");
+  const detail::ProfileScope scope("Downsample");
+  const GridSize grid = reduced(source.grid());
+  const Rows rows{detail::element_type_of<Scalar>(), source.rows().data(), 0, source.tokens()};
+  reduce_rows(rows, {source.grid(), grid}, {source.grid(), grid}, reduced_maps.reset(grid).data(),
+              workspace);
+  result = std::move(reduced_maps);
+}
 
 }  // namespace diffseg

@@ -50,46 +50,7 @@ struct Assign {
 
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
-  void operator()(const Proposals<Scalar>& proposals, Labels& labels, Workspace& workspace) const {
-    const GridSize grid = proposals.maps.grid();
-    detail::require(size.height >= 1 && size.width >= 1,
-                    "Assign: size must be at least 1 x 1, got ", size.height, " x ", size.width);
-    proposals.check("Assign");
-    const Index pixels = detail::checked_product(size.height, size.width, "Assign");
-    detail::parallel_for(proposals.rows.rows(), [&](Index row) { check_row(proposals.rows, row); });
-    Labels result = std::exchange(labels, {});
-    const detail::ProfileScope scope("Assign", pixels * Index{4});
-    const auto resampler =
-        detail::cached_resampler<Scalar>(grid, size, detail::Resampling::bilinear);
-    const detail::CellRows<Scalar> rows(proposals.rows, *resampler);
-    result.size = size;
-    result.values.resize(static_cast<std::size_t>(pixels));
-    // Pieces of several rows of cells: few enough to list who wins in each.
-    const Index pieces = (rows.count() + piece - 1) / piece;
-    constexpr Index line = 64;  // bytes; threads must not share those they write
-    const Index count = proposals.rows.rows();
-    const Index stride = (count + line - 1) / line * line;
-    std::vector<char> wins(static_cast<std::size_t>(pieces * stride), 0);
-    using Scratch = typename detail::CellRows<Scalar>::Scratch;
-    detail::parallel_for(
-        pieces, workspace.get<std::vector<Scratch>>(),
-        [&](Scratch& scratch) { rows.prepare(scratch); },
-        [&](Index index, Scratch& scratch) {
-          const Index end = std::min(rows.count(), (index + 1) * piece);
-          for (Index row = index * piece; row < end; ++row) {
-            rows.assign(row, result.values.data(), wins.data() + index * stride, scratch);
-          }
-        });
-    // Who wins somewhere: all pieces in the first.
-    for (Index index = 1; index < pieces; ++index) {
-      for (Index id = 0; id < count; ++id) {
-        wins[static_cast<std::size_t>(id)] |= wins[static_cast<std::size_t>(index * stride + id)];
-      }
-    }
-    wins.resize(static_cast<std::size_t>(count));
-    number(wins, result);
-    labels = std::move(result);
-  }
+  void operator()(const Proposals<Scalar>& proposals, Labels& labels, Workspace& workspace) const;
 
   /// The labels and what the stage works with for so many proposals on `grid`.
   template <class Scalar = float>
@@ -128,5 +89,47 @@ struct Assign {
     });
   }
 };
+
+template <class Scalar>
+void Assign::operator()(const Proposals<Scalar>& proposals, Labels& labels,
+                        Workspace& workspace) const {
+  const GridSize grid = proposals.maps.grid();
+  detail::require(size.height >= 1 && size.width >= 1, "Assign: size must be at least 1 x 1, got ",
+                  size.height, " x ", size.width);
+  proposals.check("Assign");
+  const Index pixels = detail::checked_product(size.height, size.width, "Assign");
+  detail::parallel_for(proposals.rows.rows(), [&](Index row) { check_row(proposals.rows, row); });
+  Labels result = std::exchange(labels, {});
+  const detail::ProfileScope scope("Assign", pixels * Index{4});
+  const auto resampler = detail::cached_resampler<Scalar>(grid, size, detail::Resampling::bilinear);
+  const detail::CellRows<Scalar> rows(proposals.rows, *resampler);
+  result.size = size;
+  result.values.resize(static_cast<std::size_t>(pixels));
+  // Pieces of several rows of cells: few enough to list who wins in each.
+  const Index pieces = (rows.count() + piece - 1) / piece;
+  constexpr Index line = 64;  // bytes; threads must not share those they write
+  const Index count = proposals.rows.rows();
+  const Index stride = (count + line - 1) / line * line;
+  std::vector<char> wins(static_cast<std::size_t>(pieces * stride), 0);
+  using Scratch = typename detail::CellRows<Scalar>::Scratch;
+  detail::parallel_for(
+      pieces, workspace.get<std::vector<Scratch>>(),
+      [&](Scratch& scratch) { rows.prepare(scratch); },
+      [&](Index index, Scratch& scratch) {
+        const Index end = std::min(rows.count(), (index + 1) * piece);
+        for (Index row = index * piece; row < end; ++row) {
+          rows.assign(row, result.values.data(), wins.data() + index * stride, scratch);
+        }
+      });
+  // Who wins somewhere: all pieces in the first.
+  for (Index index = 1; index < pieces; ++index) {
+    for (Index id = 0; id < count; ++id) {
+      wins[static_cast<std::size_t>(id)] |= wins[static_cast<std::size_t>(index * stride + id)];
+    }
+  }
+  wins.resize(static_cast<std::size_t>(count));
+  number(wins, result);
+  labels = std::move(result);
+}
 
 }  // namespace diffseg

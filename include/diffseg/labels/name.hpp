@@ -79,20 +79,7 @@ struct Name {
 
   /// The same into `names`. After an exception they are empty.
   template <class Scalar>
-  void operator()(const CrossMaps<Scalar>& maps, const Labels& labels, Names& names) const {
-    names = {};
-    check(maps, labels);
-    const detail::ProfileScope scope("Name");
-    Names result;
-    result.nouns.assign(static_cast<std::size_t>(labels.count()), -1);
-    if (!nouns.empty()) {
-      const Matrix<Scalar> planes = noun_planes(maps);
-      if (policy == Policy::mean) by_mean(planes, labels, result.nouns);
-      if (policy != Policy::mean) by_pixels(planes, labels, result.nouns);
-    }
-    group(result);
-    names = std::move(result);
-  }
+  void operator()(const CrossMaps<Scalar>& maps, const Labels& labels, Names& names) const;
 
   /// A stage of its own: this one with the maps of a photo.
   template <class Scalar>
@@ -214,5 +201,21 @@ struct Name::Bound {
 
   [[nodiscard]] Names operator()(const Labels& labels) const { return name(maps, labels); }
 };
+
+template <class Scalar>
+void Name::operator()(const CrossMaps<Scalar>& maps, const Labels& labels, Names& names) const {
+  names = {};
+  check(maps, labels);
+  const detail::ProfileScope scope("Name");
+  Names result;
+  result.nouns.assign(static_cast<std::size_t>(labels.count()), -1);
+  if (!nouns.empty()) {
+    const Matrix<Scalar> planes = noun_planes(maps);
+    if (policy == Policy::mean) by_mean(planes, labels, result.nouns);
+    if (policy != Policy::mean) by_pixels(planes, labels, result.nouns);
+  }
+  group(result);
+  names = std::move(result);
+}
 
 }  // namespace diffseg

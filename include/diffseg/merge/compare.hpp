@@ -49,25 +49,7 @@ struct Compare {
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
   void operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similarities,
-                  Workspace& workspace) const {
-    const Maps<Scalar> source = maps;  // they may be those of `similarities`
-    source.check("Compare");
-    const GridSize grid = source.grid();
-    const GridSize used = anchors_on(grid);
-    detail::require(ceiling > 0 && detail::is_finite(ceiling),
-                    "Compare: ceiling must be > 0 and finite, got ", ceiling);
-    Similarities<Scalar> result;
-    result.swap(similarities);
-    result.maps = source;
-    const detail::ProfileScope scope(
-        "Compare", source.tokens() * source.tokens() * static_cast<Index>(sizeof(Scalar)));
-    result.ceiling = ceiling;
-    result.anchors = detail::cached_sampling_grid(grid, used, placement)->tokens();
-    result.evaluated = detail::divergences_below<Scalar>(
-        source.rows(), result.anchors, *cached_tiles(grid), detail::Pooling(grid), ceiling,
-        "Compare", result.divergences, workspace.get<detail::DivergenceScratch<Scalar>>());
-    similarities.swap(result);
-  }
+                  Workspace& workspace) const;
 
   /// The anchors, `match_share` of the pairs and what the stage works with for maps on `grid`.
   template <class Scalar = float>
@@ -114,5 +96,27 @@ struct Compare {
     return order;
   }
 };
+
+template <class Scalar>
+void Compare::operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similarities,
+                         Workspace& workspace) const {
+  const Maps<Scalar> source = maps;  // they may be those of `similarities`
+  source.check("Compare");
+  const GridSize grid = source.grid();
+  const GridSize used = anchors_on(grid);
+  detail::require(ceiling > 0 && detail::is_finite(ceiling),
+                  "Compare: ceiling must be > 0 and finite, got ", ceiling);
+  Similarities<Scalar> result;
+  result.swap(similarities);
+  result.maps = source;
+  const detail::ProfileScope scope(
+      "Compare", source.tokens() * source.tokens() * static_cast<Index>(sizeof(Scalar)));
+  result.ceiling = ceiling;
+  result.anchors = detail::cached_sampling_grid(grid, used, placement)->tokens();
+  result.evaluated = detail::divergences_below<Scalar>(
+      source.rows(), result.anchors, *cached_tiles(grid), detail::Pooling(grid), ceiling, "Compare",
+      result.divergences, workspace.get<detail::DivergenceScratch<Scalar>>());
+  similarities.swap(result);
+}
 
 }  // namespace diffseg

@@ -50,22 +50,7 @@ struct Merge {
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
   void operator()(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals,
-                  Workspace& workspace) const {
-    check();
-    detail::require(thresholds.front() <= similarities.ceiling,
-                    "Merge: thresholds[0] must be at most the ceiling ", similarities.ceiling,
-                    " that Compare kept, got ", thresholds.front(), "; raise Compare::ceiling");
-    similarities.check("Merge");
-    Proposals<Scalar> result = std::exchange(proposals, {});
-    detail::ProfileScope scope("Merge");
-    auto& scratch = workspace.get<Scratch<Scalar>>();
-    average_maps(similarities, result, scratch);
-    if (Profile::is_listened_to()) scope.add_bytes(bytes_of_means(result, scratch));
-    for (std::size_t i = 1; i < thresholds.size(); ++i) {
-      join(thresholds[i], result, scratch, workspace.get<detail::DivergenceScratch<Scalar>>());
-    }
-    proposals = std::move(result);
-  }
+                  Workspace& workspace) const;
 
   /// Throws what operator() would throw for these options alone.
   void check() const {
@@ -239,5 +224,24 @@ struct Merge {
     return order;
   }
 };
+
+template <class Scalar>
+void Merge::operator()(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals,
+                       Workspace& workspace) const {
+  check();
+  detail::require(thresholds.front() <= similarities.ceiling,
+                  "Merge: thresholds[0] must be at most the ceiling ", similarities.ceiling,
+                  " that Compare kept, got ", thresholds.front(), "; raise Compare::ceiling");
+  similarities.check("Merge");
+  Proposals<Scalar> result = std::exchange(proposals, {});
+  detail::ProfileScope scope("Merge");
+  auto& scratch = workspace.get<Scratch<Scalar>>();
+  average_maps(similarities, result, scratch);
+  if (Profile::is_listened_to()) scope.add_bytes(bytes_of_means(result, scratch));
+  for (std::size_t i = 1; i < thresholds.size(); ++i) {
+    join(thresholds[i], result, scratch, workspace.get<detail::DivergenceScratch<Scalar>>());
+  }
+  proposals = std::move(result);
+}
 
 }  // namespace diffseg

@@ -33,16 +33,7 @@ struct Refine {
 
   /// The same into `refined`, which may be `proposals`. After an exception it is empty.
   template <class Scalar>
-  void operator()(const Proposals<Scalar>& proposals, Proposals<Scalar>& refined) const {
-    const bool alike = &proposals == &refined;
-    Proposals<Scalar> old = std::exchange(refined, {});
-    const Proposals<Scalar>& source = alike ? old : proposals;
-    const Index tokens = source.maps.tokens();
-    const detail::ProfileScope scope("Refine",
-                                     2 * tokens * tokens * static_cast<Index>(sizeof(Scalar)));
-    refined = detail::cluster_means(source, cluster(source),
-                                    alike ? Matrix<Scalar>() : std::move(old.rows));
-  }
+  void operator()(const Proposals<Scalar>& proposals, Proposals<Scalar>& refined) const;
 
   /// The clusters alone: a label for each map, their centres and inertia.
   template <class Scalar>
@@ -52,5 +43,17 @@ struct Refine {
                                 {.max_iterations = max_iterations, .tolerance = tolerance});
   }
 };
+
+template <class Scalar>
+void Refine::operator()(const Proposals<Scalar>& proposals, Proposals<Scalar>& refined) const {
+  const bool alike = &proposals == &refined;
+  Proposals<Scalar> old = std::exchange(refined, {});
+  const Proposals<Scalar>& source = alike ? old : proposals;
+  const Index tokens = source.maps.tokens();
+  const detail::ProfileScope scope("Refine",
+                                   2 * tokens * tokens * static_cast<Index>(sizeof(Scalar)));
+  refined = detail::cluster_means(source, cluster(source),
+                                  alike ? Matrix<Scalar>() : std::move(old.rows));
+}
 
 }  // namespace diffseg

@@ -42,16 +42,7 @@ struct RefineProjected {
 
   /// The same into `refined`, which may be `proposals`. After an exception it is empty.
   template <class Scalar>
-  void operator()(const Proposals<Scalar>& proposals, Proposals<Scalar>& refined) const {
-    const bool alike = &proposals == &refined;
-    Proposals<Scalar> old = std::exchange(refined, {});
-    const Proposals<Scalar>& source = alike ? old : proposals;
-    const Index tokens = source.maps.tokens();
-    const detail::ProfileScope scope("RefineProjected",
-                                     2 * tokens * tokens * static_cast<Index>(sizeof(Scalar)));
-    refined = detail::cluster_means(source, cluster(source),
-                                    alike ? Matrix<Scalar>() : std::move(old.rows));
-  }
+  void operator()(const Proposals<Scalar>& proposals, Proposals<Scalar>& refined) const;
 
   /// The clusters alone: a label for each map; centres and inertia are those of the scores.
   template <class Scalar>
@@ -97,5 +88,18 @@ struct RefineProjected {
     return detail::fit_pca(maps.rows(), options);
   }
 };
+
+template <class Scalar>
+void RefineProjected::operator()(const Proposals<Scalar>& proposals,
+                                 Proposals<Scalar>& refined) const {
+  const bool alike = &proposals == &refined;
+  Proposals<Scalar> old = std::exchange(refined, {});
+  const Proposals<Scalar>& source = alike ? old : proposals;
+  const Index tokens = source.maps.tokens();
+  const detail::ProfileScope scope("RefineProjected",
+                                   2 * tokens * tokens * static_cast<Index>(sizeof(Scalar)));
+  refined = detail::cluster_means(source, cluster(source),
+                                  alike ? Matrix<Scalar>() : std::move(old.rows));
+}
 
 }  // namespace diffseg

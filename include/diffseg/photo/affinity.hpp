@@ -38,20 +38,7 @@ struct Affinity {
   /// The same into `layers`, f32 for Image<float>, f64 for Image<double>; they stay as they were
   /// after an exception.
   template <class Scalar>
-  void operator()(const Image<Scalar>& photo, Layers& layers) const {
-    check(photo);
-    detail::ProfileScope scope("Affinity");
-    const GridSize grid = grid_for(photo.size);
-    const auto lab = lab_canvas(photo, {grid.height * cell, grid.width * cell});
-    Matrix<Scalar> features = detail::cell_features(lab.data(), cell, grid);
-    detail::smooth_features(features, grid);
-    Layers result;
-    for (Index factor = 1; factor <= 8; factor *= 2) {
-      result.push_back(attention(features, grid, factor));
-      scope.add_bytes(result.back().bytes());
-    }
-    layers.swap(result);
-  }
+  void operator()(const Image<Scalar>& photo, Layers& layers) const;
 
   /// The finest grid for a photo: sides multiples of 8, the aspect of the photo, about `cells`.
   /// Errors: std::invalid_argument for a photo without pixels and `cells` outside its range.
@@ -175,5 +162,21 @@ struct Affinity {
     return points;
   }
 };
+
+template <class Scalar>
+void Affinity::operator()(const Image<Scalar>& photo, Layers& layers) const {
+  check(photo);
+  detail::ProfileScope scope("Affinity");
+  const GridSize grid = grid_for(photo.size);
+  const auto lab = lab_canvas(photo, {grid.height * cell, grid.width * cell});
+  Matrix<Scalar> features = detail::cell_features(lab.data(), cell, grid);
+  detail::smooth_features(features, grid);
+  Layers result;
+  for (Index factor = 1; factor <= 8; factor *= 2) {
+    result.push_back(attention(features, grid, factor));
+    scope.add_bytes(result.back().bytes());
+  }
+  layers.swap(result);
+}
 
 }  // namespace diffseg

@@ -39,23 +39,7 @@ struct DownsamplePhoto {
 
   /// The same with what an earlier call has left in `workspace`.
   template <class Scalar>
-  void operator()(const Image<Scalar>& image, Image<Scalar>& result, Workspace& workspace) const {
-    detail::require(size.height >= 1 && size.width >= 1,
-                    "DownsamplePhoto: size must be at least 1 x 1, got ", size.height, " x ",
-                    size.width);
-    image.check("DownsamplePhoto");
-    const detail::ProfileScope scope("DownsamplePhoto");
-    Image<Scalar> reduced;
-    reduced.size = {std::min(image.size.height, size.height),
-                    std::min(image.size.width, size.width)};
-    reduced.channels = image.channels;
-    auto& scratch = workspace.get<Scratch<Scalar>>();
-    reduced.values = std::exchange(scratch.room, {});
-    reduced.values.resize(static_cast<std::size_t>(reduced.size.cells() * image.channels));
-    fill(image, reduced, scratch.totals);
-    scratch.room = std::exchange(result.values, {});
-    result = std::move(reduced);
-  }
+  void operator()(const Image<Scalar>& image, Image<Scalar>& result, Workspace& workspace) const;
 
  private:
   /// What one call can use again of another.
@@ -91,5 +75,24 @@ struct DownsamplePhoto {
         });
   }
 };
+
+template <class Scalar>
+void DownsamplePhoto::operator()(const Image<Scalar>& image, Image<Scalar>& result,
+                                 Workspace& workspace) const {
+  detail::require(size.height >= 1 && size.width >= 1,
+                  "DownsamplePhoto: size must be at least 1 x 1, got ", size.height, " x ",
+                  size.width);
+  image.check("DownsamplePhoto");
+  const detail::ProfileScope scope("DownsamplePhoto");
+  Image<Scalar> reduced;
+  reduced.size = {std::min(image.size.height, size.height), std::min(image.size.width, size.width)};
+  reduced.channels = image.channels;
+  auto& scratch = workspace.get<Scratch<Scalar>>();
+  reduced.values = std::exchange(scratch.room, {});
+  reduced.values.resize(static_cast<std::size_t>(reduced.size.cells() * image.channels));
+  fill(image, reduced, scratch.totals);
+  scratch.room = std::exchange(result.values, {});
+  result = std::move(reduced);
+}
 
 }  // namespace diffseg

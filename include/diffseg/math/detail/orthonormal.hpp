@@ -22,7 +22,8 @@ struct Spectrum {
 
 template <class Real>
 [[nodiscard]] Spectrum<Real> spectrum_of(const Matrix<Real>& gram) {
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixX<Real>> solver(gram);
+  const Eigen::MatrixX<Real> columns = gram;
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixX<Real>> solver(columns);
   return {solver.eigenvalues().reverse().cwiseMax(0),
           solver.eigenvectors().rowwise().reverse().transpose()};
 }
