@@ -115,6 +115,14 @@ struct Segmentation {
   Proposals<Scalar> proposals;
   Labels labels;
   Workspace workspace = {};  ///< what the stages work with; tells nothing of the image
+
+  void swap(Segmentation& other) noexcept {
+    std::swap(maps, other.maps);
+    similarities.swap(other.similarities);
+    std::swap(proposals, other.proposals);
+    std::swap(labels, other.labels);
+    std::swap(workspace, other.workspace);
+  }
 };
 
 /// Attention layers -> labels, every intermediate result kept in `out`. Throws
@@ -127,7 +135,8 @@ void segment(const Layers& layers, const SegmentOptions& options, Segmentation<S
   // Nobody else sees these similarities: pairs above the first threshold would be of no use.
   Compare compare = options.compare;
   compare.ceiling = options.merge.thresholds.front();
-  Segmentation<Scalar> result = std::exchange(out, {});
+  Segmentation<Scalar> result;
+  result.swap(out);
   // The maps can be written in place only while no other result refers to them.
   result.similarities.maps = {};
   result.proposals.maps = {};
@@ -136,7 +145,7 @@ void segment(const Layers& layers, const SegmentOptions& options, Segmentation<S
   compare(result.maps, result.similarities, result.workspace);
   options.merge(result.similarities, result.proposals, result.workspace);
   options.assign(result.proposals, result.labels, result.workspace);
-  out = std::move(result);
+  result.swap(out);
 }
 
 /// Attention layers -> labels, one per pixel of options.assign.size.

@@ -8,6 +8,8 @@
 
 namespace support {
 
+/// Whether `bytes` that are asked for may be had; false: there is no memory.
+bool may_take(std::size_t bytes);
 /// What the test does about `bytes` that were asked for and are now at `place`.
 void taken(void* place, std::size_t bytes);
 /// What it does about `place`, which may be null, before it is given back.
@@ -33,16 +35,20 @@ void* __libc_memalign(std::size_t alignment, std::size_t bytes);
 void __libc_free(void* place);
 
 void* malloc(std::size_t bytes) {
+  if (!support::may_take(bytes)) return nullptr;
   return support::detail::noted(__libc_malloc(bytes), bytes);
 }
 void* calloc(std::size_t number, std::size_t bytes) {
+  if (!support::may_take(number * bytes)) return nullptr;
   return support::detail::noted(__libc_calloc(number, bytes), number * bytes);
 }
 void* realloc(void* old, std::size_t bytes) {
+  if (!support::may_take(bytes)) return nullptr;
   support::given(old);
   return support::detail::noted(__libc_realloc(old, bytes), bytes);
 }
 void* memalign(std::size_t alignment, std::size_t bytes) {
+  if (!support::may_take(bytes)) return nullptr;
   return support::detail::noted(__libc_memalign(alignment, bytes), bytes);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) {

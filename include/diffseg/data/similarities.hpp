@@ -29,7 +29,7 @@ struct Similarities {
   }
   ~Similarities() = default;
 
-  void swap(Similarities& other) {
+  void swap(Similarities& other) noexcept {
     std::swap(maps, other.maps);
     anchors.swap(other.anchors);
     std::swap(ceiling, other.ceiling);

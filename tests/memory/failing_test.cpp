@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+// Every stage with every one of its allocations failing in turn: the result is whole or empty, the
+// next call is right. A program of its own.
+#include <algorithm>
+#include <atomic>
+#include <compiled/float.hpp>
+#include <cstring>
+#include <functional>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/heap.hpp"
+#include "support/proposals.hpp"
+#include "support/random.hpp"
+
+namespace {
+
+std::atomic<long> until_failure{-1};  // allocations that may still be made; < 0: all
+std::atomic<std::size_t> spared{0};   // smaller ones are not counted
+
+}  // namespace
+
+bool support::may_take(std::size_t bytes) {
+  if (bytes < spared || until_failure.load() < 0) return true;
+  return until_failure.fetch_sub(1) != 0;
+}
+void support::taken(void* /*place*/, std::size_t /*bytes*/) {}
+void support::given(void* /*place*/) {}
+
+namespace {
+
+using namespace diffseg;
+using support::Random;
+
+bool same(const Matrix<float>& a, const Matrix<float>& b) {
+  return support::same_bits(a, b);
+}
+bool same(const Maps<float>& a, const Maps<float>& b) {
+  if (a.empty() || b.empty()) return a.empty() == b.empty();
+  return a.grid() == b.grid() && same(a.rows(), b.rows());
+}
+bool same(const Layers& a, const Layers& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Layer& x, const Layer& y) {
+    return x.queries == y.queries && x.bytes() == y.bytes() &&
+           std::memcmp(x.data, y.data, static_cast<std::size_t>(x.bytes())) == 0;
+  });
+}
+bool same(const Image<float>& a, const Image<float>& b) {
+  return a.size == b.size && a.channels == b.channels && a.values == b.values;
+}
+bool same(const CrossMaps<float>& a, const CrossMaps<float>& b) {
+  return a.size == b.size && a.tokens == b.tokens && same(a.values, b.values);
+}
+bool same(const Similarities<float>& a, const Similarities<float>& b) {
+  const auto numbers = [](const auto& s) {
+    return std::span(s.divergences.valuePtr(), static_cast<std::size_t>(s.divergences.nonZeros()));
+  };
+  return same(a.maps, b.maps) && a.anchors == b.anchors && a.evaluated == b.evaluated &&
+         std::ranges::equal(numbers(a), numbers(b));
+}
+bool same(const Proposals<float>& a, const Proposals<float>& b) {
+  return same(a.maps, b.maps) && same(a.rows, b.rows) && a.anchors == b.anchors &&
+         a.row_counts == b.row_counts && a.per_iteration == b.per_iteration;
+}
+bool same(const Labels& a, const Labels& b) {
+  return a.size == b.size && a.values == b.values && a.proposals == b.proposals;
+}
+bool same(const Names& a, const Names& b) {
+  return a.nouns == b.nouns && a.groups.size() == b.groups.size();
+}
+bool same(const Segmentation<float>& a, const Segmentation<float>& b) {
+  return same(a.maps, b.maps) && same(a.similarities, b.similarities) &&
+         same(a.proposals, b.proposals) && same(a.labels, b.labels);
+}
+
+/// What two images make of one another in the same result: `run(0, out)` and `run(1, out)`.
+template <class Result>
+struct Turns {
+  std::function<void(int, Result&)> run;
+
+  /// Empty, or one of the two images' whole result.
+  [[nodiscard]] bool is_sound(const Result& out, const Result (&whole)[2]) const {
+    return same(out, Result{}) || same(out, whole[0]) || same(out, whole[1]);
+  }
+
+  /// Lets allocation 0, 1, 2 .. fail until a run needs no more; returns how many failed. What is
+  /// written to is the other image's result, or new.
+  long fail_each(const Result (&whole)[2], bool reused, Result& out) const {
+    long failures = 0;
+    for (long index = 0;; ++index) {
+      out = Result{};
+      if (reused) run(0, out);
+      bool failed = false;
+      until_failure = index;
+      try {
+        run(1, out);
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+      until_failure = -1;
+      REQUIRE(is_sound(out, whole));
+      if (!failed) return failures;
+      ++failures;
+      run(1, out);
+      REQUIRE(same(out, whole[1]));
+    }
+  }
+
+  void check() const {
+    Result whole[2];
+    for (int image : {0, 1}) run(image, whole[image]);
+    REQUIRE_FALSE(same(whole[0], whole[1]));
+    {
+      const ThreadLimit one(1);
+      spared = 0;
+      Result out;
+      CHECK(fail_each(whole, false, out) > 0);
+      REQUIRE(same(out, whole[1]));
+      fail_each(whole, true, out);
+      REQUIRE(same(out, whole[1]));
+    }
+    // With threads only what is too large to be OpenMP's own, which ends the process.
+    const ThreadLimit two(2);
+    spared = 16384;
+    Result out;
+    fail_each(whole, true, out);
+    spared = 0;
+  }
+};
+
+template <class Result, class Run>
+void check_turns(const Run& run) {
+  Turns<Result>{run}.check();
+}
+
+/// Two images of other numbers and sizes.
+struct Images {
+  Random random{9051};
+  GridSize grids[2] = {{9, 8}, {6, 11}};
+  Layers layers[2], products[2], cross[2], sparse[2];
+  Maps<float> maps[2];
+  Similarities<float> similarities[2];
+  Proposals<float> proposals[2];
+  Labels labels[2];
+  CrossMaps<float> cross_maps[2];
+  Image<float> photos[2];
+  std::vector<std::vector<float>> numbers;
+
+  Images() {
+    for (int i : {0, 1}) {
+      const GridSize grid = grids[i], coarse{3, 4};
+      layers[i] = {support::random_layer<float>(random, 2, grid, grid),
+                   support::random_layer<Eigen::half>(random, 3, coarse, coarse)};
+      cross[i] = {support::random_layer<float>(random, 2, coarse, {1, 5})};
+      for (int k = 0; k < 2; ++k) numbers.push_back(random_numbers(2 * grid.cells() * 8));
+      products[i] = {
+          Layer::queries_and_keys(numbers.end()[-1].data(), numbers.end()[-2].data(), 2, 8, grid),
+          layers[i][1]};
+      maps[i] = Aggregate{}(layers[i]);
+      similarities[i] = Compare{.anchors = {3, 3}}(maps[i]);
+      proposals[i] = support::some_proposals(maps[i], 4);
+      labels[i] = Assign{.size = {40, 30 + i}}(proposals[i]);
+      cross_maps[i] = AggregateCross{.size = {40, 30 + i}}(cross[i]);
+      photos[i] = {{20 + i, 31}, 3, random_numbers((20 + i) * 31 * 3)};
+    }
+  }
+
+  std::vector<float> random_numbers(Index count) {
+    std::vector<float> values;
+    for (Index i = 0; i < count; ++i) values.push_back(static_cast<float>(random.uniform()));
+    return values;
+  }
+};
+
+Images& images() {
+  static Images instance;
+  return instance;
+}
+
+}  // namespace
+
+TEST_CASE("an allocation that fails is a bad_alloc", "[failing][unit]") {
+  until_failure = 1;
+  const std::vector<float> first(100);
+  REQUIRE_THROWS_AS(std::vector<float>(100), std::bad_alloc);
+  until_failure = -1;
+  REQUIRE(std::vector<float>(100).size() == 100);
+}
+
+TEST_CASE("Aggregate is whole or empty when memory runs out", "[failing][law]") {
+  Workspace workspace;
+  for (const Layers* layers : {images().layers, images().products}) {
+    check_turns<Maps<float>>(
+        [&](int i, Maps<float>& out) { Aggregate{}(layers[i], out, workspace); });
+  }
+}
+
+TEST_CASE("AggregateStream is whole or empty when memory runs out", "[failing][law]") {
+  check_turns<Maps<float>>([&](int i, Maps<float>& out) {
+    AggregateStream<float> stream(images().grids[i]);
+    for (const Layer& layer : images().layers[i]) stream.add(layer);
+    stream.finish(out);
+  });
+}
+
+TEST_CASE("AggregateCross is whole or empty when memory runs out", "[failing][law]") {
+  Workspace workspace;
+  check_turns<CrossMaps<float>>([&](int i, CrossMaps<float>& out) {
+    AggregateCross{.size = {17 + i, 20}}(images().cross[i], out, workspace);
+  });
+}
+
+TEST_CASE("Downsample is whole or empty when memory runs out", "[failing][law]") {
+  Workspace workspace;
+  const Downsample stage{.size = {4, 5}};
+  check_turns<Maps<float>>(
+      [&](int i, Maps<float>& out) { stage(images().maps[i], out, workspace); });
+  check_turns<Layers>([&](int i, Layers& out) { stage(images().layers[i], out, workspace); });
+  check_turns<Image<float>>([&](int i, Image<float>& out) {
+    DownsamplePhoto{.size = {7, 9}}(images().photos[i], out, workspace);
+  });
+}
+
+TEST_CASE("Affinity is whole or empty when memory runs out", "[failing][law]") {
+  check_turns<Layers>([&](int i, Layers& out) { Affinity{.cells = 64}(images().photos[i], out); });
+}
+
+TEST_CASE("Compare is whole or empty when memory runs out", "[failing][law]") {
+  Workspace workspace;
+  check_turns<Similarities<float>>([&](int i, Similarities<float>& out) {
+    Compare{.anchors = {3, 3 + i}}(images().maps[i], out, workspace);
+  });
+}
+
+TEST_CASE("Merge is whole or empty when memory runs out", "[failing][law]") {
+  Workspace workspace;
+  check_turns<Proposals<float>>(
+      [&](int i, Proposals<float>& out) { Merge{}(images().similarities[i], out, workspace); });
+}
+
+TEST_CASE("refinements are whole or empty when memory runs out", "[failing][law]") {
+  check_turns<Proposals<float>>(
+      [&](int i, Proposals<float>& out) { Refine{}(images().proposals[i], out); });
+  for (const auto mode : {RefineProjected::Mode::passes, RefineProjected::Mode::minibatch}) {
+    const RefineProjected stage{.mode = mode, .components = 5, .batch = 20};
+    check_turns<Proposals<float>>(
+        [&](int i, Proposals<float>& out) { stage(images().proposals[i], out); });
+  }
+}
+
+TEST_CASE("Assign and what follows it are whole or empty when memory runs out", "[failing][law]") {
+  Workspace workspace;
+  check_turns<Labels>([&](int i, Labels& out) {
+    Assign{.size = {40, 30 + i}}(images().proposals[i], out, workspace);
+  });
+  check_turns<Labels>(
+      [&](int i, Labels& out) { Tidy{.min_area = 0.02, .split = true}(images().labels[i], out); });
+  check_turns<Names>([&](int i, Names& out) {
+    const Name stage{{{"one", 0, 1 + i}, {"two", 2, 3}}};
+    stage(images().cross_maps[i], images().labels[i], out);
+  });
+}
+
+TEST_CASE("segment is whole or empty when memory runs out", "[failing][law]") {
+  const SegmentOptions options{.compare = {.anchors = {3, 3}}, .assign = {.size = {30, 30}}};
+  check_turns<Segmentation<float>>(
+      [&](int i, Segmentation<float>& out) { segment(images().layers[i], options, out); });
+}
