@@ -407,8 +407,13 @@ TEST_CASE("view: an rvalue is kept and an lvalue is not", "[unit][view]") {
   const auto layer = diffseg::layer_from(kept);
   REQUIRE(layer.owner == kept.owner);
   REQUIRE(static_cast<const float*>(layer.data)[15] == 15);
+  const auto vector = diffseg::view(counting(16), {1, 4, 4});
+  REQUIRE(vector.owner != nullptr);
+  REQUIRE(number_at(vector, {0, 3, 3}) == 15);
+  REQUIRE_THROWS_AS(diffseg::view(counting(15), {1, 4, 4}), std::invalid_argument);
   const auto owner = std::make_shared<int>(1);
   const auto values = counting(4);
+  REQUIRE(diffseg::view(std::span(values), {4}).owner == nullptr);
   REQUIRE(diffseg::view(values.data(), {4}, {}, owner).owner == owner);
   const auto both = diffseg::view(Eigen::VectorXf(4), owner);
   REQUIRE(owner.use_count() == 2);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Every stage with every one of its allocations failing in turn: the result is whole or empty, the
-// next call is right. A program of its own.
+// Every stage with every one of its allocations failing in turn, and with input that is wrong at its
+// very end: the result is whole or empty, the next call is right. A program of its own.
 #include <algorithm>
 #include <atomic>
 #include <compiled/float.hpp>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <new>
 #include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -268,4 +270,85 @@ TEST_CASE("segment is whole or empty when memory runs out", "[failing][law]") {
   const SegmentOptions options{.compare = {.anchors = {3, 3}}, .assign = {.size = {30, 30}}};
   check_turns<Segmentation<float>>(
       [&](int i, Segmentation<float>& out) { segment(images().layers[i], options, out); });
+}
+
+namespace {
+
+/// What `stage` made stays, or is empty, after it refuses what `spoil` made of the input: for one
+/// thread, which gets half-way, and for several.
+template <class Result, class Stage, class Input, class Spoil>
+void check_refused(const Stage& stage, const Input& good, const Spoil& spoil) {
+  Input bad = good;
+  spoil(bad);
+  for (const int threads : {1, 2, 5}) {
+    const ThreadLimit limit(threads);
+    Result whole, out;
+    stage(good, whole);
+    stage(good, out);
+    REQUIRE_THROWS_AS(stage(bad, out), std::invalid_argument);
+    REQUIRE((same(out, Result{}) || same(out, whole)));
+    stage(good, out);
+    REQUIRE(same(out, whole));
+  }
+}
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+/// The last number of `layer`, in memory of its own.
+void spoil_last(Layer& layer, float value) {
+  const auto* numbers = static_cast<const float*>(layer.data);
+  std::vector<float> copy(numbers, numbers + layer.bytes() / Index{sizeof(float)});
+  copy.back() = value;
+  layer = Layer::owning(std::move(copy), layer.heads, layer.queries, layer.keys);
+}
+/// `maps` with another last row.
+void spoil_last(Maps<float>& maps, float value) {
+  Matrix<float> rows = maps.rows();
+  rows.bottomRows(1).setConstant(value);
+  maps = {maps.grid(), std::move(rows)};
+}
+
+}  // namespace
+
+TEST_CASE("a refused call of attention's stages leaves whole or empty results", "[failing][law]") {
+  for (const float bad : {not_a_number, -1.0F}) {
+    const auto last = [&](Layers& layers) { spoil_last(layers.front(), bad); };
+    check_refused<Maps<float>>(Aggregate{}, images().layers[0], last);
+    check_refused<CrossMaps<float>>(AggregateCross{.size = {17, 20}}, images().cross[0], last);
+    check_refused<Segmentation<float>>(
+        [](const Layers& layers, Segmentation<float>& out) {
+          segment(layers, {.compare = {.anchors = {3, 3}}, .assign = {.size = {30, 30}}}, out);
+        },
+        images().layers[0], last);
+  }
+  check_refused<Maps<float>>(
+      [](const Layers& layers, Maps<float>& out) {
+        AggregateStream<float> stream({9, 8});
+        for (const Layer& layer : layers) stream.add(layer);
+        stream.finish(out);
+      },
+      images().layers[0], [](Layers& layers) { spoil_last(layers.front(), not_a_number); });
+}
+
+TEST_CASE("a refused call of the other stages leaves whole or empty results", "[failing][law]") {
+  for (const float bad : {not_a_number, -1.0F, 1.5F}) {
+    check_refused<Similarities<float>>(Compare{.anchors = {3, 3}}, images().maps[0],
+                                       [&](Maps<float>& maps) { spoil_last(maps, bad); });
+    check_refused<Layers>(Affinity{.cells = 64}, images().photos[0],
+                          [&](Image<float>& photo) { photo.values.back() = bad; });
+  }
+  check_refused<Layers>(Downsample{.size = {4, 5}}, images().layers[0],
+                        [](Layers& layers) { layers.back().heads = 0; });
+  check_refused<Image<float>>(DownsamplePhoto{.size = {7, 9}}, images().photos[0],
+                              [](Image<float>& photo) { photo.values.pop_back(); });
+  check_refused<Proposals<float>>(Merge{}, images().similarities[0],
+                                  [](Similarities<float>& s) { s.anchors.back() = 72; });
+  check_refused<Proposals<float>>(Refine{}, images().proposals[0],
+                                  [](Proposals<float>& p) { p.rows(3, 71) = not_a_number; });
+  check_refused<Proposals<float>>(RefineProjected{}, images().proposals[0],
+                                  [](Proposals<float>& p) { p.rows(3, 71) = not_a_number; });
+  check_refused<Labels>(Assign{.size = {40, 30}}, images().proposals[0],
+                        [](Proposals<float>& p) { p.rows(3, 71) = not_a_number; });
+  check_refused<Labels>(Tidy{.min_area = 0.02}, images().labels[0],
+                        [](Labels& labels) { labels.values.back() = -5; });
 }

@@ -25,25 +25,40 @@ requires(!std::is_void_v<Number>) [[nodiscard]] TensorView
               std::move(owner));
 }
 
-/// The same for a span or a vector, which must hold every number of the view.
+namespace detail {
+
+/// Refuses a view of more than `count` numbers, and one that leaves them backwards.
+inline void check_within(const TensorView& view, std::size_t count) {
+  Index needed = 1;
+  for (std::size_t axis = 0; axis < view.shape.size(); ++axis) {
+    require(view.strides[axis] >= 0, "view: strides: must be >= 0 within a span, got ",
+            shape_text(view.strides));
+    if (view.shape[axis] == 0) return;
+    needed += (view.shape[axis] - 1) * view.strides[axis];
+  }
+  require(std::cmp_less_equal(needed, count), "view: shape: ", shape_text(view.shape),
+          " with strides ", shape_text(view.strides), " needs ", needed, " numbers, got ", count);
+}
+
+}  // namespace detail
+
+/// The same for a span or a vector, which must hold every number of the view. An rvalue that owns
+/// its numbers is moved into the view's owner; of everything else only the numbers are seen.
 template <std::ranges::contiguous_range Numbers>
-[[nodiscard]] TensorView view(const Numbers& numbers, std::vector<Index> shape,
+[[nodiscard]] TensorView view(Numbers&& numbers, std::vector<Index> shape,
                               std::vector<Index> strides = {},
                               std::shared_ptr<const void> owner = nullptr) {
-  TensorView result =
-      view(std::ranges::data(numbers), std::move(shape), std::move(strides), std::move(owner));
-  Index needed = 1;
-  for (std::size_t axis = 0; axis < result.shape.size(); ++axis) {
-    detail::require(result.strides[axis] >= 0, "view: strides: must be >= 0 within a span, got ",
-                    detail::shape_text(result.strides));
-    if (result.shape[axis] == 0) return result;
-    needed += (result.shape[axis] - 1) * result.strides[axis];
+  if constexpr (std::ranges::borrowed_range<Numbers>) {
+    const auto* data = std::ranges::data(numbers);
+    TensorView result = view(data, std::move(shape), std::move(strides), std::move(owner));
+    detail::check_within(result, std::ranges::size(numbers));
+    return result;
+  } else {
+    using Kept = std::pair<const std::remove_cvref_t<Numbers>, std::shared_ptr<const void>>;
+    auto kept = std::make_shared<Kept>(std::forward<Numbers>(numbers), std::move(owner));
+    return view(kept->first, std::move(shape), std::move(strides),
+                std::shared_ptr<const void>(kept));
   }
-  detail::require(std::cmp_less_equal(needed, std::ranges::size(numbers)),
-                  "view: shape: ", detail::shape_text(result.shape), " with strides ",
-                  detail::shape_text(result.strides), " needs ", needed, " numbers, got ",
-                  std::ranges::size(numbers));
-  return result;
 }
 
 /// `x` of another library, of any number type and strides: cv::Mat (also a region of one; several
@@ -141,7 +156,7 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
   const TensorView k = detail::checked_view(keys);
   const detail::ViewRefusal refusal{q.name};
   const auto usable = [](const TensorView& view) {
-    return view.rank() == 3 && std::ranges::all_of(view.shape, [](Index n) { return n > 0; });
+    return view.rank() == 3 && *std::min_element(view.shape.begin(), view.shape.end()) > 0;
   };
   refusal.require(usable(q) && usable(k) && q.shape[0] == k.shape[0] && q.shape[2] == k.shape[2],
                   "shape: queries and keys must be [heads, tokens, depth] with as many heads and ",
@@ -193,7 +208,7 @@ inline void check_entries(const TensorView& view) {
   const TensorView columns = detail::checked_view(keys);
   const detail::ViewRefusal refusal{numbers.name};
   refusal.require(numbers.rank() == 3 && numbers.shape == columns.shape &&
-                      std::ranges::all_of(numbers.shape, [](Index n) { return n > 0; }),
+                      *std::min_element(numbers.shape.begin(), numbers.shape.end()) > 0,
                   "shape: numbers and keys must be [heads, queries, count], got ",
                   detail::shape_text(numbers.shape), " and ", detail::shape_text(columns.shape));
   const bool wide = columns.type == NumberType::i64;

@@ -39,8 +39,7 @@ inline Index to_index(auto value) {
 
 inline std::vector<Index> to_indices(const auto& values) {
   std::vector<Index> result;
-  std::ranges::transform(values, std::back_inserter(result),
-                         [](auto value) { return to_index(value); });
+  for (const auto value : values) result.push_back(to_index(value));
   return result;
 }
 
