@@ -244,6 +244,36 @@ TEMPLATE_TEST_CASE("AggregateStream gives the bits of Aggregate", "[aggregator][
   }
 }
 
+TEST_CASE("a stream over images writes into the maps it is given", "[aggregator][unit]") {
+  Random random(7008);
+  AggregateStream<float> stream({5, 4});
+  Maps<float> maps;
+  std::vector<const float*> places;
+  for (int image = 0; image < 4; ++image) {
+    const Layer layer = random_layer<float>(random, 2, {5, 4}, {5, 4});
+    stream.add(layer);
+    stream.finish(maps);
+    places.push_back(maps.rows().data());
+    REQUIRE(same_bits(maps, aggregate<float>({layer})));
+  }
+  REQUIRE(places[0] != places[1]);  // one is read while the other is written
+  REQUIRE(places[2] == places[0]);
+  REQUIRE(places[3] == places[1]);
+}
+
+TEST_CASE("a stream that is cleared begins anew", "[aggregator][unit]") {
+  Random random(7009);
+  const Layer layer = random_layer<float>(random, 1, {3, 3}, {3, 3});
+  const std::vector<float> bad(81, -1.0F);
+  AggregateStream<float> stream({3, 3});
+  stream.add(random_layer<float>(random, 1, {3, 3}, {3, 3}), 0.25);
+  REQUIRE_THROWS_AS(stream.add(Layer::view(bad.data(), 1, {3, 3}), 0.75), std::invalid_argument);
+  stream.clear();
+  REQUIRE(stream.count() == 0);
+  stream.add(layer);
+  REQUIRE(same_bits(stream.finish(), aggregate<float>({layer})));
+}
+
 TEST_CASE("layers of every kind that hold no attention are refused", "[aggregate][unit]") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float infinity = std::numeric_limits<float>::infinity();

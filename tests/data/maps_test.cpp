@@ -66,6 +66,7 @@ TEST_CASE("maps that memory cannot hold are empty and the next ones are not", "[
   Maps<float> maps({4, 4}, Matrix<float>::Constant(16, 16, 0.0625F));
   REQUIRE_THROWS_AS(maps.reset({40000, 1000}), std::bad_alloc);
   REQUIRE(maps.empty());
+  REQUIRE(maps.rows().size() == 0);
   REQUIRE(maps.reset({2, 2}).size() == 16);
 }
 

@@ -31,8 +31,11 @@ class Maps {
   [[nodiscard]] GridSize grid() const { return grid_; }
   [[nodiscard]] Index tokens() const { return grid_.cells(); }
   [[nodiscard]] bool empty() const { return rows_ == nullptr; }
-  /// [T x T]. Requires !empty().
-  [[nodiscard]] const Matrix<Scalar>& rows() const { return *rows_; }
+  /// [T x T]; [0 x 0] when empty.
+  [[nodiscard]] const Matrix<Scalar>& rows() const {
+    static const Matrix<Scalar> none;
+    return rows_ == nullptr ? none : *rows_;
+  }
 
   /// Refuses maps that are not there.
   void check(const char* stage) const {

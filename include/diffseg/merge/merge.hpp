@@ -229,10 +229,10 @@ template <class Scalar>
 void Merge::operator()(const Similarities<Scalar>& similarities, Proposals<Scalar>& proposals,
                        Workspace& workspace) const {
   check();
+  similarities.check("Merge");
   detail::require(thresholds.front() <= similarities.ceiling,
                   "Merge: thresholds[0] must be at most the ceiling ", similarities.ceiling,
                   " that Compare kept, got ", thresholds.front(), "; raise Compare::ceiling");
-  similarities.check("Merge");
   Proposals<Scalar> result = std::exchange(proposals, {});
   detail::ProfileScope scope("Merge");
   auto& scratch = workspace.get<Scratch<Scalar>>();
