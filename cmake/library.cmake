@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The exported targets: diffseg::diffseg (include path, C++20, Eigen, OpenMP; no other flags),
-# diffseg::native (-march=native, for who asks), and those of diffseg-formats.cmake.
+# The exported targets: diffseg::diffseg (include path, C++20, Eigen, OpenMP where there is one; no
+# other flags), diffseg::native (-march=native, for who asks), and those of diffseg-formats.cmake.
 
 # GLOBAL: a project that adds this one as a folder must see what diffseg::diffseg links to.
 # No version argument: Eigen 5 would refuse 3.4.
@@ -9,7 +9,10 @@ if(Eigen3_VERSION VERSION_LESS 3.4)
   message(FATAL_ERROR "diffseg: Eigen must be >= 3.4, got ${Eigen3_VERSION} in ${Eigen3_DIR}")
 endif()
 if(DIFFSEG_OPENMP)
-  find_package(OpenMP REQUIRED COMPONENTS CXX GLOBAL)
+  find_package(OpenMP QUIET COMPONENTS CXX GLOBAL)
+  if(NOT OpenMP_CXX_FOUND AND PROJECT_IS_TOP_LEVEL)
+    message(STATUS "diffseg: ${CMAKE_CXX_COMPILER} has no OpenMP: one thread (clang: libomp-dev)")
+  endif()
 endif()
 
 file(GLOB_RECURSE DIFFSEG_HEADERS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/diffseg/*.hpp")
@@ -23,7 +26,7 @@ target_include_directories(diffseg INTERFACE
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:include>")
 target_compile_features(diffseg INTERFACE cxx_std_20)
 target_link_libraries(diffseg INTERFACE
-  Eigen3::Eigen $<$<BOOL:${DIFFSEG_OPENMP}>:OpenMP::OpenMP_CXX>)
+  Eigen3::Eigen $<$<BOOL:${DIFFSEG_OPENMP}>:$<TARGET_NAME_IF_EXISTS:OpenMP::OpenMP_CXX>>)
 
 add_library(diffseg_native INTERFACE)
 add_library(diffseg::native ALIAS diffseg_native)

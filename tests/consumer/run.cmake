@@ -40,7 +40,12 @@ elseif(MODE STREQUAL "plain")
   run("${CXX}" -std=c++20 -fopenmp -I "${SOURCE}/include" -I "${EIGEN}" "${main}" -o consumer)
   run("${work}/consumer")
 else()
-  run("${CMAKE_COMMAND}" -S "${SOURCE}/tests/consumer/${MODE}" -B . -G "${GENERATOR}"
+  set(folder "${MODE}")
+  if(MODE MATCHES "^(.*)_serial$")  # a compiler without OpenMP
+    set(folder "${CMAKE_MATCH_1}")
+    set(no_openmp -DCMAKE_DISABLE_FIND_PACKAGE_OpenMP=ON)
+  endif()
+  run("${CMAKE_COMMAND}" -S "${SOURCE}/tests/consumer/${folder}" -B . ${no_openmp} -G "${GENERATOR}"
     "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_PREFIX_PATH=${prefix}" "-DEigen3_DIR=${EIGEN_CONFIG}"
     "-DDIFFSEG_SOURCE=${SOURCE}")
   run("${CMAKE_COMMAND}" --build .)
