@@ -15,8 +15,9 @@ and what no program can do without. Makes its own virtual environment (numpy, to
 opencv-python-headless; 6 GB, as the torch of PyPI brings its CUDA libraries) beside the temporary
 files of the system, or in DIFFSEG_COMPARE_VENV, and keeps it. Options: --rounds N (7), --photos N
 (4), --threads N (2), --seconds N (12) for the anchors of (a) and for the rounds of each case but
-the first, --chart FILE: the first case as JSON for bar_chart, --smoke: one tiny case in the environment that is there, exit 77 without torch. Ends with
-1 when labels agree on less than 99.9 % of the pixels; a missed goal is only reported.
+the first, --chart FILE: the first case as JSON for plots.py, --smoke: one tiny case in the
+environment that is there, exit 77 without torch. Ends with 1 when labels agree on less than 99.9 %
+of the pixels; a missed goal is only reported.
 """
 import argparse
 import dataclasses
@@ -221,7 +222,7 @@ def check_labels(labels, others):
 
 
 def write_chart(file, sides, times, published):
-    """One case as the input of bar_chart."""
+    """One case as the input of plots.py."""
     threads = sides.threads
     bars = {"published algorithm (PyTorch)": sum(published.values()),
             "matrix products (PyTorch)": median(times["products"]),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What each approximation of DiffSeg costs and saves: tables on stdout, rows as JSON, a picture.
+// What each approximation of DiffSeg costs and saves: tables on stdout, rows as JSON.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
@@ -7,11 +7,11 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "measure.hpp"
-#include "plots.hpp"
 #include "table.hpp"
 
 namespace {
@@ -22,7 +22,7 @@ struct Options {
   fs::path golden = DIFFSEG_GOLDEN_DIR;
   fs::path photos;
   std::size_t photos_at_most = 10;
-  fs::path from, json, svg;
+  fs::path json;
   std::vector<std::string> only;
   int rounds = 5;
   diffseg::Index heads = 8;
@@ -35,13 +35,6 @@ std::string machine() {
     if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
   }
   return "unknown machine";
-}
-
-void write(const fs::path& path, const std::string& text) {
-  if (path.empty()) return;
-  std::ofstream file(path);
-  file << text << std::flush;
-  if (!file) throw std::runtime_error(path.string() + ": cannot be written");
 }
 
 /// One case at a time is in memory.
@@ -64,18 +57,14 @@ std::vector<study::Sample> run(const Options& options) {
 }
 
 void report(const Options& options) {
-  study::Study result;
-  if (!options.from.empty()) {
-    std::ifstream file(options.from);
-    result = study::read_json(file);
-  } else {
-    const auto samples = run(options);
-    result = {machine(), diffseg::detail::thread_count(), options.rounds,
-              study::summarise(samples)};
-    write(options.json, study::write_json(result, samples));
-  }
+  const auto samples = run(options);
+  const study::Study result{machine(), diffseg::detail::thread_count(), options.rounds,
+                            study::summarise(samples)};
   study::print_tables(std::cout, result);
-  write(options.svg, study::draw_study(result));
+  if (options.json.empty()) return;
+  std::ofstream file(options.json);
+  file << study::write_json(result, samples) << std::flush;
+  if (!file) throw std::runtime_error(options.json.string() + ": cannot be written");
 }
 
 }  // namespace
@@ -93,9 +82,7 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--only", options.only, "These groups alone")->delimiter(',');
   app.add_flag("--one-case", options.one_case, "The first case alone");
-  app.add_option("--from", options.from, "Draw this JSON again instead of running");
   app.add_option("--json", options.json, "Where the rows go");
-  app.add_option("--svg", options.svg, "Where the picture goes");
   CLI11_PARSE(app, argc, argv);
   try {
     report(options);

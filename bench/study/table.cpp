@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <istream>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -124,10 +123,6 @@ std::string write_json(const Study& study, const std::vector<Sample>& samples) {
   nlohmann::json json = study;
   json["samples"] = samples;
   return json.dump(1) + "\n";
-}
-
-Study read_json(std::istream& in) {
-  return nlohmann::json::parse(in).get<Study>();
 }
 
 }  // namespace study

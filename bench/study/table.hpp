@@ -41,7 +41,5 @@ void print_tables(std::ostream& out, const Study& study);
 
 /// Everything, with the samples behind it.
 [[nodiscard]] std::string write_json(const Study& study, const std::vector<Sample>& samples);
-/// The study that write_json wrote.
-[[nodiscard]] Study read_json(std::istream& in);
 
 }  // namespace study

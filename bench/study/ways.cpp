@@ -239,7 +239,7 @@ std::vector<Way> smaller_photos(const Case& test) {
     const auto input = 4.0 * static_cast<double>(test.photo.values.size());
     return {std::move(name), input, [=, photo = test.photo](Labels& labels) {
               const diffseg::Affinity affinity{.cells = cells};
-              affinity(diffseg::Downsample{size}(photo), *layers);
+              affinity(diffseg::DownsamplePhoto{size}(photo), *layers);
               diffseg::segment(*layers, options, *state);
               std::swap(state->labels, labels);
             }};
