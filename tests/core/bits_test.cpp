@@ -58,7 +58,7 @@ TEMPLATE_TEST_CASE("numbers are told by their bits as by their values", "[bits][
   }
 }
 
-TEMPLATE_TEST_CASE("numbers in [0, 2) have no suspicious bits, others have", "[bits][law]",
+TEMPLATE_TEST_CASE("numbers from +0 up to 2 have no suspicious bits and others have", "[bits][law]",
                    Eigen::half, Eigen::bfloat16, float, double) {
   for (const TestType x : numbers<TestType>()) {
     const auto value = static_cast<double>(x);

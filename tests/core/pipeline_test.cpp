@@ -86,6 +86,8 @@ TEST_CASE("only callables are joined and only to a stage", "[pipeline]") {
   STATIC_REQUIRE_FALSE(Pipes<Add, int>);
 }
 
+// clang before 16 cannot compile libstdc++'s views, of any range.
+#if !defined(__clang__) || __clang_major__ >= 16
 TEST_CASE("the views of the standard library see our nouns", "[pipeline]") {
   std::vector<diffseg::GridSize> grids = {{1, 2}, {3, 4}, {5, 6}};
   std::vector<diffseg::Index> heights;
@@ -98,3 +100,4 @@ TEST_CASE("the views of the standard library see our nouns", "[pipeline]") {
   const diffseg::Profile profile;
   for (const auto& row : profile.rows() | std::views::take(2)) REQUIRE(row.depth == 0);
 }
+#endif

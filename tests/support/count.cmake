@@ -10,7 +10,7 @@ foreach(source IN LISTS sources)
   endif()
 endforeach()
 
-execute_process(COMMAND "${CTEST}" -N -L "library|long" WORKING_DIRECTORY "${BUILD}"
+execute_process(COMMAND "${CTEST}" -N -L "stages|readers|long" WORKING_DIRECTORY "${BUILD}"
   OUTPUT_VARIABLE listing COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCH "Total Tests: ([0-9]+)" found "${listing}")
 if(NOT found OR CMAKE_MATCH_1 LESS FLOOR)
