@@ -15,10 +15,10 @@ namespace diffseg {
 
 /// The stages of segment(), as fields.
 struct SegmentOptions {
-  Aggregate aggregate = {};
-  Compare compare = {};  ///< its ceiling is taken from the first threshold
-  Merge merge = {};
-  Assign assign = {};
+  Aggregate aggregate = {};  ///< layers -> maps
+  Compare compare = {};      ///< maps -> similarities; its ceiling becomes the first threshold
+  Merge merge = {};          ///< similarities -> proposals
+  Assign assign = {};        ///< proposals -> labels
   /// Bytes beyond the layers: what segment_memory() expects to need more is refused before it is
   /// allocated; 0: any.
   Index memory_budget = 0;
@@ -110,12 +110,13 @@ void check_budget(const Layers& layers, const SegmentOptions& options) {
 /// image of the same sizes makes no large allocation.
 template <class Scalar = float>
 struct Segmentation {
-  Maps<Scalar> maps;
-  Similarities<Scalar> similarities;
-  Proposals<Scalar> proposals;
-  Labels labels;
-  Workspace workspace = {};  ///< what the stages work with; tells nothing of the image
+  Maps<Scalar> maps;                  ///< of Aggregate
+  Similarities<Scalar> similarities;  ///< of Compare
+  Proposals<Scalar> proposals;        ///< of Merge
+  Labels labels;                      ///< of Assign
+  Workspace workspace = {};           ///< what the stages work with; tells nothing of the image
 
+  /// Exchanges all, copies nothing.
   void swap(Segmentation& other) noexcept {
     std::swap(maps, other.maps);
     similarities.swap(other.similarities);

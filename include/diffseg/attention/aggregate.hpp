@@ -22,7 +22,7 @@ namespace diffseg {
 /// std::invalid_argument for layers that are empty or out of range and for attention that is
 /// negative, NaN, infinite or all zero.
 struct Aggregate {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   GridSize grid = {};  ///< working grid; {0, 0}: that of the layer with the most queries
   /// One per layer, >= 0, sum 1 (to 1e-6), used as given; empty: proportional to the side of the

@@ -23,12 +23,13 @@ namespace diffseg {
 /// tokens, attention that is negative, NaN or infinite, a query without any, options outside their
 /// range.
 struct AggregateCross {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   GridSize size = {512, 512};        ///< pixels of the result, >= 1 x 1
   std::vector<double> weights = {};  ///< one per layer, finite, >= 0; none: 1 each
   std::vector<Index> tokens = {};    ///< wanted columns, any order; none: all
 
+  /// The maps of the tokens at `size`.
   template <class Scalar = float>
   [[nodiscard]] CrossMaps<Scalar> operator()(const Layers& layers) const {
     CrossMaps<Scalar> maps;

@@ -22,7 +22,7 @@ namespace diffseg {
 /// std::invalid_argument for a size below 1 x 1, layers that contradict themselves, finer ones that
 /// are no dense probabilities.
 struct Downsample {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   GridSize size;  ///< sides to reduce to, >= 1 x 1
 
@@ -46,6 +46,7 @@ struct Downsample {
   template <class Scalar = float>
   void operator()(const Layers& layers, Layers& result, Workspace& workspace) const;
 
+  /// Maps on the coarser grid.
   template <class Scalar>
   [[nodiscard]] Maps<Scalar> operator()(const Maps<Scalar>& maps) const {
     Maps<Scalar> result;

@@ -19,14 +19,15 @@ struct AttentionShape {
   Index leading = 0;   ///< tokens before the image's: class and register tokens, text
   Index trailing = 0;  ///< tokens behind the image's: text
 
+  /// All of one image, those that are no cells too.
   [[nodiscard]] Index tokens() const { return leading + grid.cells() + trailing; }
 };
 
 /// The self-attention of a model at its own image size, finest grid first.
 struct ModelShapes {
-  std::string name;
-  GridSize image;  ///< pixels
-  std::vector<AttentionShape> layers;
+  std::string name;                    ///< as model_shapes() was asked
+  GridSize image;                      ///< pixels
+  std::vector<AttentionShape> layers;  ///< at least one
 };
 
 /// The shapes of "sd15" (Stable Diffusion 1.x, 512 pixels), "sd21_base" (2.1, 512), "sd21_768"

@@ -170,6 +170,7 @@ void parallel_for(Index count, const Body& body) {
 /// Caps the threads of all work started by this thread while it lives; caps nest, the lowest wins.
 class ThreadLimit {
  public:
+  /// At most `threads`, and at least one.
   explicit ThreadLimit(int threads) : previous_(detail::thread_limit) {
     detail::thread_limit = std::min(previous_, std::max(1, threads));
   }

@@ -33,7 +33,7 @@ concept IsCallable = std::is_function_v<std::remove_pointer_t<std::remove_cvref_
 /// argument: an aggregate of this library, a lambda, another Pipeline.
 template <class First, class Second>
 struct Pipeline {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
   First first;
   Second second;
 

@@ -47,7 +47,7 @@ class Profile {
  public:
   /// All calls of one stage, added up.
   struct Row {
-    std::string stage;
+    std::string stage;        ///< its name
     int depth = 0;            ///< > 0: part of the stage above it
     std::int64_t calls = 0;   ///< finished scopes
     double milliseconds = 0;  ///< wall time

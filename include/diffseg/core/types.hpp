@@ -17,7 +17,9 @@ struct GridSize {
   Index height = 0;  ///< rows, >= 1 in valid data
   Index width = 0;   ///< columns, >= 1 in valid data
 
+  /// Cells of the grid, pixels of an image.
   [[nodiscard]] constexpr Index cells() const { return height * width; }
+  /// The same height and width.
   friend constexpr bool operator==(const GridSize&, const GridSize&) = default;
 };
 

@@ -15,11 +15,12 @@ class Workspace {
  public:
   Workspace() = default;
   ~Workspace() = default;
+  /// Empty: scratch is not copied.
   Workspace(const Workspace& /*other*/) {}
-  Workspace(Workspace&&) = default;
+  Workspace(Workspace&&) = default;  ///< takes all along
   /// Keeps what it has.
   Workspace& operator=(const Workspace& /*other*/) { return *this; }
-  Workspace& operator=(Workspace&&) = default;
+  Workspace& operator=(Workspace&&) = default;  ///< takes all along
 
   /// The value of this type, as it was left; stays where it is until clear().
   template <class Value>

@@ -16,6 +16,7 @@ struct Labels {
   std::vector<std::int32_t> values;     ///< [height, width], row-major; indices into `proposals`
   std::vector<std::int32_t> proposals;  ///< [label] index of the proposal behind each label
 
+  /// How many labels there are, 0 .. count() - 1, whether or not a pixel has them.
   [[nodiscard]] Index count() const { return static_cast<Index>(proposals.size()); }
 
   /// Refuses values that are not as many as the extents say.

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -98,15 +99,16 @@ enum class LayerKind {
 /// unless `owner` keeps them. Numbers of one row are neighbours; rows and heads lie as far apart as
 /// the strides say. What makes a layer refuses what check() refuses, and so do the stages.
 struct Layer {
-  enum class Columns { i32, i64 };  ///< how the columns of a sparse layer are stored
+  /// How the columns of a sparse layer are stored.
+  enum class Columns { i32, i64 };
 
   const void* data = nullptr;  ///< [heads, queries, keys], or queries [heads, queries, depth]
-  ElementType type = ElementType::f32;
-  Index heads = 0;                    ///< >= 1
-  GridSize queries;                   ///< grid of the query tokens
-  GridSize keys;                      ///< grid of the key tokens
-  std::shared_ptr<const void> owner;  ///< keeps the numbers alive when set
-  LayerKind kind = LayerKind::probabilities;
+  ElementType type = ElementType::f32;        ///< of `data` and `key_data`
+  Index heads = 0;                            ///< >= 1
+  GridSize queries;                           ///< grid of the query tokens
+  GridSize keys;                              ///< grid of the key tokens
+  std::shared_ptr<const void> owner;          ///< keeps the numbers alive when set
+  LayerKind kind = LayerKind::probabilities;  ///< what the numbers are
   Index head_stride = 0;           ///< numbers from one head to the next; 0: as dense rows have it
   Index row_stride = 0;            ///< numbers from one query to the next; 0: dense
   const void* key_data = nullptr;  ///< queries_keys: keys [heads, keys, depth] of the same type
@@ -120,7 +122,7 @@ struct Layer {
   /// sparse: [heads * queries + 1] where in `data` and `columns` each row begins, and the last ends
   const Index* row_starts = nullptr;
   const void* columns = nullptr;  ///< sparse: the key of each number, in any order, each once a row
-  Columns column_type = Columns::i32;
+  Columns column_type = Columns::i32;  ///< how `columns` are stored
   /// sparse: what a row lacks of sum 1 lies evenly on the keys it does not store; else those are 0,
   /// and a head that stores less counts less in the mean (all alike with `partial`).
   bool spread_rest = false;
@@ -179,23 +181,18 @@ struct Layer {
   static Layer owning(std::vector<Element> values, std::vector<Column> columns,
                       std::vector<Index> row_starts, Index heads, GridSize grid,
                       GridSize keys = {}) {
-    struct Rows {
-      std::vector<Element> values;
-      std::vector<Column> columns;
-      std::vector<Index> starts;
-    };
     detail::require_count("Layer: columns", columns.size(), {static_cast<Index>(values.size())});
     detail::require(!row_starts.empty(), "Layer: row_starts must not be empty");
     detail::require_count("Layer: row_starts less one", row_starts.size() - 1,
                           {heads, grid.height, grid.width});
     detail::require_count("Layer: values", values.size(), {row_starts.back()});
-    // Rows without any number are no null.
-    if (values.empty()) values.resize(1);
-    if (columns.empty()) columns.resize(1);
-    auto kept = std::make_shared<const Rows>(
-        Rows{std::move(values), std::move(columns), std::move(row_starts)});
-    Layer layer = compressed_rows(kept->values.data(), kept->columns.data(), kept->starts.data(),
-                                  heads, grid, keys);
+    values.reserve(1);  // rows without any number are no null
+    columns.reserve(1);
+    using Rows = std::tuple<decltype(values), decltype(columns), decltype(row_starts)>;
+    auto kept =
+        std::make_shared<const Rows>(std::move(values), std::move(columns), std::move(row_starts));
+    Layer layer = compressed_rows(std::get<0>(*kept).data(), std::get<1>(*kept).data(),
+                                  std::get<2>(*kept).data(), heads, grid, keys);
     layer.owner = std::move(kept);
     return layer;
   }
@@ -235,15 +232,18 @@ struct Layer {
     rules.check_row_starts(row_starts, heads, queries.cells(), keys.cells());
   }
 
-  /// Numbers between queries and between heads, whether given or dense.
+  /// Numbers between queries, whether given or dense.
   [[nodiscard]] Index query_step() const {
     if (row_stride != 0) return row_stride;
     return kind == LayerKind::queries_keys ? depth : keys.cells();
   }
+  /// The same between heads.
   [[nodiscard]] Index head_step() const {
     return head_stride != 0 ? head_stride : query_step() * queries.cells();
   }
+  /// The same between keys of queries_keys.
   [[nodiscard]] Index key_step() const { return key_row_stride != 0 ? key_row_stride : depth; }
+  /// The same between heads of keys.
   [[nodiscard]] Index key_head_step() const {
     return key_head_stride != 0 ? key_head_stride : key_step() * keys.cells();
   }

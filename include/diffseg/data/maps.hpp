@@ -28,9 +28,9 @@ class Maps {
     rows_ = std::make_shared<Matrix<Scalar>>(std::move(rows));
   }
 
-  [[nodiscard]] GridSize grid() const { return grid_; }
-  [[nodiscard]] Index tokens() const { return grid_.cells(); }
-  [[nodiscard]] bool empty() const { return rows_ == nullptr; }
+  [[nodiscard]] GridSize grid() const { return grid_; }          ///< of the T cells
+  [[nodiscard]] Index tokens() const { return grid_.cells(); }   ///< T
+  [[nodiscard]] bool empty() const { return rows_ == nullptr; }  ///< there are none
   /// [T x T]; [0 x 0] when empty.
   [[nodiscard]] const Matrix<Scalar>& rows() const {
     static const Matrix<Scalar> none;

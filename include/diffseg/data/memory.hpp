@@ -16,10 +16,12 @@ struct SegmentMemory {
   double labels = 0;     ///< of the pixels
   double scratch = 0;    ///< of as many threads as there would be now
 
+  /// Bytes of all.
   [[nodiscard]] double total() const {
     return maps + sums + anchors + matches + proposals + labels + scratch;
   }
 
+  /// Both at a time.
   SegmentMemory& operator+=(const SegmentMemory& other) {
     maps += other.maps;
     sums += other.sums;

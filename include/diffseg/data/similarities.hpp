@@ -20,15 +20,17 @@ struct Similarities {
   Index evaluated = 0;  ///< pairs that needed a full divergence; the others a bound rejected
 
   Similarities() = default;
-  Similarities(const Similarities&) = default;
+  Similarities(const Similarities&) = default;  ///< the maps are shared
   /// Moves what Eigen 3.4 would copy, the sparse matrix.
   Similarities(Similarities&& other) : Similarities() { swap(other); }
+  /// A copy, or what was moved here.
   Similarities& operator=(Similarities other) {
     swap(other);
     return *this;
   }
   ~Similarities() = default;
 
+  /// Exchanges all, copies nothing.
   void swap(Similarities& other) noexcept {
     std::swap(maps, other.maps);
     anchors.swap(other.anchors);

@@ -25,6 +25,7 @@ class NpzFile {
   /// Names of the arrays, without ".npy", as the archive orders them; members that are no .npy
   /// files are left out.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  /// There is an array of this name.
   [[nodiscard]] bool contains(std::string_view name) const {
     return std::find(names_.begin(), names_.end(), name) != names_.end();
   }

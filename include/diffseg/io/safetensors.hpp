@@ -29,7 +29,9 @@ class SafetensorsFile {
   [[nodiscard]] const std::vector<SafetensorsEntry>& entries() const { return entries_; }
   /// The texts that the file carries about itself.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  /// Of all tensors, as the file lists them.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  /// There is a tensor of this name.
   [[nodiscard]] bool contains(std::string_view name) const {
     return std::find(names_.begin(), names_.end(), name) != names_.end();
   }

@@ -23,7 +23,7 @@ namespace diffseg {
 /// std::invalid_argument for a size below 1 x 1, proposals that do not match their grid, hold
 /// negative or non-finite numbers, none at all.
 struct Assign {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
   /// What the numbers of Labels::values mean.
   enum class Ids {
     compact,   ///< 0 .. K - 1 for the K proposals that win somewhere, in their order
@@ -33,6 +33,7 @@ struct Assign {
   GridSize size = {512, 512};  ///< pixels of the result, >= 1 x 1
   Ids ids = Ids::compact;      ///< what the labels count
 
+  /// A label for each pixel of `size`.
   template <class Scalar>
   [[nodiscard]] Labels operator()(const Proposals<Scalar>& proposals) const {
     Labels labels;

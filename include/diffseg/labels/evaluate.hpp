@@ -89,8 +89,10 @@ enum class Unmatched {
 
 /// Pixels of each class after the matching.
 struct ClassCounts {
-  std::vector<std::int64_t> true_positives, false_positives, false_negatives;  ///< [classes]
-  std::int64_t pixels = 0;  ///< that were annotated
+  std::vector<std::int64_t> true_positives;   ///< [classes] pixels
+  std::vector<std::int64_t> false_positives;  ///< [classes] pixels
+  std::vector<std::int64_t> false_negatives;  ///< [classes] pixels
+  std::int64_t pixels = 0;                    ///< that were annotated
 
   /// Share of the annotated pixels in the right class, 0..1; 0 without pixels.
   [[nodiscard]] double pixel_accuracy() const {

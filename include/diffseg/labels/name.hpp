@@ -20,7 +20,7 @@ namespace diffseg {
 struct Names {
   /// Labels that share a word.
   struct Group {
-    std::string word;
+    std::string word;                  ///< as the nouns have it
     std::vector<std::int32_t> labels;  ///< ascending
   };
   std::vector<Index> nouns;   ///< [label] index into Name::nouns, -1: none
@@ -37,9 +37,9 @@ struct Name {
   /// A word of the prompt and its token columns [begin, end), counted from the first token (often a
   /// start mark), end > begin >= 0. A word that was split into tokens has several.
   struct Noun {
-    std::string word;
-    Index begin = 0;
-    Index end = 0;
+    std::string word;  ///< labels of equal words make a group
+    Index begin = 0;   ///< its first column
+    Index end = 0;     ///< behind its last
   };
 
   /// How the pixels of a label agree on a noun. Of equals the first noun wins.
@@ -50,8 +50,8 @@ struct Name {
                       ///< code does under the name "majority"
   };
 
-  std::vector<Noun> nouns = {};
-  Policy policy = Policy::majority;
+  std::vector<Noun> nouns = {};      ///< to choose from
+  Policy policy = Policy::majority;  ///< how pixels agree
 
   /// The columns that the nouns need, for AggregateCross::tokens; ascending.
   [[nodiscard]] std::vector<Index> tokens() const {
@@ -70,6 +70,7 @@ struct Name {
     return Bound<Scalar>{*this, std::move(maps)};
   }
 
+  /// A noun for each label.
   template <class Scalar>
   [[nodiscard]] Names operator()(const CrossMaps<Scalar>& maps, const Labels& labels) const {
     Names names;
@@ -194,11 +195,12 @@ struct Name {
 
 template <class Scalar>
 struct Name::Bound {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
-  Name name;
-  CrossMaps<Scalar> maps;
+  Name name;               ///< the stage
+  CrossMaps<Scalar> maps;  ///< of the photo
 
+  /// A noun for each label.
   [[nodiscard]] Names operator()(const Labels& labels) const { return name(maps, labels); }
 };
 

@@ -25,12 +25,13 @@ namespace diffseg {
 /// label; labels that come from splitting one share its proposal. Errors: std::invalid_argument for
 /// options outside their range, labels outside 0 .. count() - 1.
 struct Tidy {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   double min_area = 0.01;  ///< least share of the pixels that a region must have, 0..1
   bool split = false;      ///< every 4-connected region becomes a label
   Index max_labels = 0;    ///< at most so many labels are left, >= 1; 0: any number
 
+  /// The labels tidied.
   [[nodiscard]] Labels operator()(const Labels& labels) const {
     Labels result;
     (*this)(labels, result);

@@ -22,7 +22,7 @@ namespace diffseg {
 /// Errors: std::invalid_argument for anchors outside the grid, a ceiling that is no positive
 /// number, maps that are not positive.
 struct Compare {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
   /// Where anchors sit.
   using Placement = detail::AnchorPlacement;
 
@@ -31,6 +31,7 @@ struct Compare {
   double ceiling = 1.0;  ///< nats, > 0; at least the first threshold of Merge
   bool fit = false;      ///< more anchors than cells on a side: as many as cells, not an error
 
+  /// The divergences of the anchors of `maps`.
   template <class Scalar>
   [[nodiscard]] Similarities<Scalar> operator()(const Maps<Scalar>& maps) const {
     Similarities<Scalar> similarities;

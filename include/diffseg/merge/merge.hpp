@@ -28,10 +28,11 @@ namespace diffseg {
 /// the first, above the ceiling of the similarities, and for similarities that contradict
 /// themselves.
 struct Merge {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   std::vector<double> thresholds = {0.9, 0.9, 0.9};  ///< nats, > 0, one per iteration
 
+  /// The proposals that the anchors become.
   template <class Scalar>
   [[nodiscard]] Proposals<Scalar> operator()(const Similarities<Scalar>& similarities) const {
     Proposals<Scalar> proposals;

@@ -19,11 +19,12 @@ namespace diffseg {
 /// fraction of the time. Errors: std::invalid_argument for options out of range, proposals that do
 /// not match their maps, none at all or more than maps.
 struct Refine {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   Index max_iterations = 300;  ///< >= 1, passes over all maps
   double tolerance = 1e-4;  ///< >= 0; stops when centres move less, relative to the mean variance
 
+  /// The proposals as means of the maps nearest to them.
   template <class Scalar>
   [[nodiscard]] Proposals<Scalar> operator()(const Proposals<Scalar>& proposals) const {
     Proposals<Scalar> refined;

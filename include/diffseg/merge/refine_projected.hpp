@@ -19,20 +19,21 @@ namespace diffseg {
 /// themselves: several times faster, an approximation (bench/README has its agreement). With as
 /// many components as cells it is Refine. Errors as those of Refine.
 struct RefineProjected {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
   /// How the scores are clustered.
   enum class Mode {
     passes,    ///< passes over all scores, as Lloyd's KMeans
     minibatch  ///< mini-batches first, then passes: for far more than 10,000 maps
   };
 
-  Mode mode = Mode::passes;
+  Mode mode = Mode::passes;    ///< how
   Index components = 48;       ///< >= 1, of the scores; maps of as many cells are taken whole
   Index batch = 1024;          ///< >= 1, maps drawn at once by minibatch
   Index max_iterations = 300;  ///< >= 1, passes over all scores
   double tolerance = 1e-4;  ///< >= 0; stops when centres move less, relative to the mean variance
   std::uint64_t seed = 0;   ///< of the first directions and the batches
 
+  /// The proposals as means of the maps nearest to them.
   template <class Scalar>
   [[nodiscard]] Proposals<Scalar> operator()(const Proposals<Scalar>& proposals) const {
     Proposals<Scalar> refined;

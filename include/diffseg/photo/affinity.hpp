@@ -24,10 +24,11 @@ namespace diffseg {
 /// cropped. Errors: std::invalid_argument for an empty photo, channels other than 1 or 3, numbers
 /// that are NaN, infinite or outside 0..1 and a number of cells outside its range.
 struct Affinity {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   Index cells = 4096;  ///< about the cells of the finest grid, 64..65536; sides multiples of 8
 
+  /// Layers that own their attention.
   template <class Scalar>
   [[nodiscard]] Layers operator()(const Image<Scalar>& photo) const {
     Layers layers;

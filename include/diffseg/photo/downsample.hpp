@@ -18,10 +18,11 @@ namespace diffseg {
 /// A photo -> the mean colour of the area that each new pixel covers. Sides that are smaller than
 /// `size` stay. Errors: std::invalid_argument for a size below 1 x 1 and what Image::check refuses.
 struct DownsamplePhoto {
-  using Stage = void;
+  using Stage = void;  ///< it may begin or follow a chain
 
   GridSize size;  ///< sides to reduce to, >= 1 x 1
 
+  /// The photo at `size`.
   template <class Scalar>
   [[nodiscard]] Image<Scalar> operator()(const Image<Scalar>& image) const {
     Image<Scalar> result;
