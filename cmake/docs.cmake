@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The API reference, from the /// comments of what users call; what is not documented is an error.
 find_package(Doxygen REQUIRED)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 set(DOXYGEN_PROJECT_BRIEF "${PROJECT_DESCRIPTION}")
 set(DOXYGEN_EXCLUDE_PATTERNS "*/detail/*")
@@ -19,3 +20,8 @@ set(DOXYGEN_XML_PROGRAMLISTING NO)
 set(DOXYGEN_VERBATIM_HEADERS NO)
 set(DOXYGEN_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/reference")
 doxygen_add_docs(docs "${PROJECT_SOURCE_DIR}/include/diffseg" ALL)
+
+enable_testing()
+add_test(NAME docs.public_names COMMAND Python3::Interpreter
+  "${PROJECT_SOURCE_DIR}/cmake/check_names.py" "${PROJECT_BINARY_DIR}/reference/xml"
+  "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/cmake/public_names.txt")

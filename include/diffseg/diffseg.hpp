@@ -13,3 +13,6 @@
 #include "diffseg/photo/affinity.hpp"
 #include "diffseg/photo/downsample.hpp"
 #include "diffseg/segment.hpp"
+
+/// From the self-attention of a model to segmentation masks.
+namespace diffseg {}

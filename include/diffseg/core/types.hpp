@@ -6,7 +6,7 @@
 
 namespace diffseg {
 
-using Index = Eigen::Index;
+using Index = Eigen::Index;  ///< signed, as wide as a pointer
 
 /// A dense row-major matrix; one map per row.
 template <class Scalar>

@@ -266,7 +266,7 @@ struct Layer {
   }
 };
 
-using Layers = std::vector<Layer>;
+using Layers = std::vector<Layer>;  ///< of one image
 
 namespace detail {
 
