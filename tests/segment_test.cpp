@@ -116,8 +116,8 @@ TEMPLATE_TEST_CASE("a segmentation that is handed in again is used again", "[seg
   REQUIRE(state.maps.rows().data() != kept.rows().data());
 }
 
-TEMPLATE_TEST_CASE("what an earlier image has left behind changes no bit", "[segment][law][long]", float,
-                   double) {
+TEMPLATE_TEST_CASE("what an earlier image has left behind changes no bit", "[segment][law][long]",
+                   float, double) {
   Random random(1106);
   INFO(random.note());
   Segmentation<TestType> state;

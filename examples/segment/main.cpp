@@ -2,8 +2,8 @@
 // Photos in, label and overlay PNGs out. Everything DiffSeg is in segment_photo().
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <compiled/float.hpp>
+#include <cstdlib>
 #include <diffseg/io/error.hpp>
 #include <iostream>
 #include <new>

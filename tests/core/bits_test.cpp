@@ -23,10 +23,10 @@ std::vector<Element> all_of_two_bytes() {
 template <class Element>
 std::vector<Element> limits() {
   using Limits = std::numeric_limits<Element>;
-  return {Element(0),          Element(-0.0F),          Element(1),
-          Element(-1),         Limits::denorm_min(),    Limits::min(),
-          Limits::max(),       Limits::lowest(),        Limits::infinity(),
-          -Limits::infinity(), Limits::quiet_NaN(),     Element(-Limits::quiet_NaN()),
+  return {Element(0),          Element(-0.0F),       Element(1),
+          Element(-1),         Limits::denorm_min(), Limits::min(),
+          Limits::max(),       Limits::lowest(),     Limits::infinity(),
+          -Limits::infinity(), Limits::quiet_NaN(),  Element(-Limits::quiet_NaN()),
           Element(0.3F),       -Limits::denorm_min()};
 }
 
@@ -68,7 +68,7 @@ TEMPLATE_TEST_CASE("numbers from +0 up to 2 have no suspicious bits and others h
   }
 }
 
-TEMPLATE_TEST_CASE("the first number that is none is found, also the last", "[bits][unit]",
+TEMPLATE_TEST_CASE("the first number that is none is found and so is the last", "[bits][unit]",
                    Eigen::half, Eigen::bfloat16, float, double) {
   const ElementType type = element_type_of<TestType>();
   REQUIRE(element_bytes(type) == static_cast<Index>(sizeof(TestType)));

@@ -23,7 +23,7 @@ std::vector<Scalar> random_numbers(Random& random, Index count) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("packets visit every number once, whatever is left over", "[packet][law]", float,
+TEMPLATE_TEST_CASE("packets visit every number once whatever is left over", "[packet][law]", float,
                    double) {
   for (Index count = 0; count < 12 * packet_size<TestType>; ++count) {
     std::vector<int> visits(static_cast<std::size_t>(count));

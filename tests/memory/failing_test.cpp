@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every stage with every one of its allocations failing in turn, and with input that is wrong at its
-// very end: the result is whole or empty, the next call is right. A program of its own.
+// Every stage with every one of its allocations failing in turn, and with input that is wrong at
+// its very end: the result is whole or empty, the next call is right. A program of its own.
 #include <algorithm>
 #include <atomic>
 #include <compiled/float.hpp>

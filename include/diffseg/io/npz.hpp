@@ -81,7 +81,7 @@ inline FileBytes NpzFile::unpack(const detail::ZipMember& member, const std::str
   if (member.method == 0) return {name, member.bytes, file_.owner};
   check_front(member, name);
   const auto size = static_cast<std::size_t>(member.size);
-  const std::shared_ptr<std::byte[]> bytes(new std::byte[size]);
+  std::shared_ptr<std::byte[]> bytes(new std::byte[size]);
   const Inflated inflated = inflate_(member.bytes, {bytes.get(), size});
   detail::require_io(inflated.bytes <= size, name, "size: more than the declared ", size,
                      " bytes are packed; save the archive again");

@@ -16,8 +16,8 @@
 namespace diffseg {
 
 /// What Refine does, on the scores of the maps along few principal components instead of the maps
-/// themselves: several times faster, an approximation (docs/performance.md has its agreement). With as
-/// many components as cells it is Refine. Errors as those of Refine.
+/// themselves: several times faster, an approximation (docs/performance.md has its agreement). With
+/// as many components as cells it is Refine. Errors as those of Refine.
 struct RefineProjected {
   using Stage = void;  ///< it may begin or follow a chain
   /// How the scores are clustered.

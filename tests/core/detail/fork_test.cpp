@@ -41,7 +41,7 @@ int answer_of(const Child& child) {
 
 }  // namespace
 
-TEST_CASE("a forked child answers after its parent used threads, and so does its own child",
+TEST_CASE("a forked child answers after its parent used threads and so does its own child",
           "[fork][unit]") {
   const ThreadLimit two(2);
   REQUIRE(sum_of_loop() == 499500);

@@ -30,7 +30,7 @@ TEMPLATE_TEST_CASE("a product by hand", "[products][unit]", float, double) {
   REQUIRE(detail::transposed(b)(0, 2) == 10);
 }
 
-TEMPLATE_TEST_CASE("products are those of plain loops, with the same bits for any thread count",
+TEMPLATE_TEST_CASE("products are those of plain loops with the same bits for any thread count",
                    "[products][law]", float, double) {
   Random random(9120);
   INFO(random.note());

@@ -87,7 +87,7 @@ inline Tensor make_tensor(NumberLayout layout, const FileBytes& source) {
     return {source.name, layout.type, std::move(layout.shape), source.bytes, source.owner};
   }
   const std::size_t size = source.bytes.size();
-  const std::shared_ptr<std::byte[]> copy(new std::byte[size]);
+  std::shared_ptr<std::byte[]> copy(new std::byte[size]);
   const auto rows = item == 1   ? &copy_rows<1>
                     : item == 2 ? &copy_rows<2>
                     : item == 4 ? &copy_rows<4>
