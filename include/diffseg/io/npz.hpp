@@ -3,7 +3,7 @@
 // (numpy.savez_compressed) an Inflate, as io/npz_deflate.hpp has one.
 #pragma once
 
-#include <diffseg/io/detail/crc32.hpp>
+#include <diffseg/io/crc32.hpp>
 #include <diffseg/io/detail/inflate.hpp>
 #include <diffseg/io/detail/mapped_file.hpp>
 #include <diffseg/io/detail/npy_tensor.hpp>
