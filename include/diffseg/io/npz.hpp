@@ -80,7 +80,7 @@ inline FileBytes NpzFile::unpack(const detail::ZipMember& member, const std::str
   if (member.method == 0) return {name, member.bytes, file_.owner};
   check_front(member, name);
   const auto size = static_cast<std::size_t>(member.size);
-  std::shared_ptr<std::byte[]> bytes = std::make_unique_for_overwrite<std::byte[]>(size);
+  const auto bytes = detail::new_bytes(size);
   const Inflated inflated = inflate_(member.bytes, {bytes.get(), size});
   detail::require_io(inflated.bytes <= size, name, "size: more than the declared ", size,
                      " bytes are packed; save the archive again");
