@@ -5,11 +5,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <diffseg/io/npz.hpp>
 #include <filesystem>
 #include <functional>
 #include <iostream>
 #include <vector>
 
+#include "../tests/support/file_bytes.hpp"
 #include "support/checks.hpp"
 #include "support/clock.hpp"
 #include "support/memory.hpp"
@@ -166,34 +168,73 @@ void products_ratio(int rounds) {
       {false, 1.5});
 }
 
-/// The same attention in half and in single precision, and from a file that the system has cached.
-void input_ratios(int rounds) {
+/// The same attention in half and in single precision.
+void half_ratio(int rounds) {
   bench::Maps<float> maps;
   const auto half = bench::make_coffee<Eigen::half>(8);
   compare(
       "Aggregate, f16 / f32 input", rounds, [&] { diffseg::Aggregate{}(half, maps); },
       [&] { diffseg::Aggregate{}(bench::coffee(), maps); }, {false, 1.0});
-  const auto single = bench::make_coffee<float>(2);
-  const auto memory = [&] { diffseg::Aggregate{}(single, maps); };
-  const auto folder = std::filesystem::temp_directory_path() / "diffseg_ratios_bench";
-  std::filesystem::create_directories(folder);
-  std::vector<std::filesystem::path> files;
-  for (const diffseg::Layer& layer : single) {
+}
+
+/// The layers as NAME.npy files in `folder`; their names.
+std::vector<std::string> write_files(const bench::Layers& layers,
+                                     const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const diffseg::Layer& layer : layers) {
     const auto values = bench::numbers(layer);
-    files.push_back(folder / (std::to_string(layer.keys.width) + ".npy"));
-    diffseg::write_npy<float>(files.back(),
+    names.push_back(std::to_string(layer.keys.width));
+    diffseg::write_npy<float>(folder / (names.back() + ".npy"),
                               {layer.heads, layer.queries.cells(), layer.keys.cells()},
                               {values.data(), static_cast<std::size_t>(values.size())});
   }
-  compare("map .npy files + Aggregate / from memory", rounds,
-          [&] {
-            bench::Layers layers;
-            for (const auto& file : files) {
-              layers.push_back(diffseg::layer_from(diffseg::read_npy(file)));
-            }
-            diffseg::Aggregate{}(layers, maps);
-          },
-          memory, {false, 1.2});
+  return names;
+}
+
+/// The .npy files `names` of `folder` as members of one archive, the large ones where nobody must
+/// copy them.
+void write_archive(const std::filesystem::path& folder, const std::vector<std::string>& names,
+                   const std::filesystem::path& path) {
+  std::vector<support::ZipEntry> entries;
+  for (const std::string& name : names) {
+    entries.push_back({name + ".npy", support::text_of(folder / (name + ".npy"))});
+  }
+  support::write_text(path, support::zip_of(entries).bytes);
+}
+
+/// Attention from files that the system has cached, beside the same in memory.
+void file_ratios(int rounds) {
+  const auto layers = bench::make_coffee<float>(2);
+  const auto folder = std::filesystem::temp_directory_path() / "diffseg_ratios_bench";
+  std::filesystem::create_directories(folder);
+  const auto names = write_files(layers, folder);
+  write_archive(folder, names, folder / "all.npz");
+  bench::Maps<float> maps;
+  const auto files = [&] {
+    bench::Layers read;
+    for (const auto& name : names) {
+      read.push_back(diffseg::layer_from(diffseg::read_npy(folder / (name + ".npy"))));
+    }
+    diffseg::Aggregate{}(read, maps);
+  };
+  const auto archive = [&] {
+    const diffseg::NpzFile file(folder / "all.npz");
+    bench::Layers read;
+    for (const auto& name : names) read.push_back(diffseg::layer_from(file.read(name)));
+    diffseg::Aggregate{}(read, maps);
+  };
+  const auto memory = [&] { diffseg::Aggregate{}(layers, maps); };
+  memory();
+  const bench::Maps<float> expected = maps;
+  for (const std::function<void()>& read : {std::function<void()>(files), {archive}}) {
+    read();
+    if (maps.rows() == expected.rows()) continue;
+    std::cerr << "ratios_bench: files give other maps than memory\n";
+    std::exit(EXIT_FAILURE);
+  }
+  compare("map .npy files + Aggregate / from memory", rounds, files, memory, {false, 1.2});
+  compare("read .npz + Aggregate / map .npy files + Aggregate", rounds, archive, files,
+          {false, 1.15});
   std::filesystem::remove_all(folder);
 }
 
@@ -251,7 +292,8 @@ int main(int argc, char** argv) {
   pipeline_ratios(rounds);
   threshold_ratio(rounds);
   products_ratio(rounds);
-  input_ratios(rounds);
+  half_ratio(rounds);
+  file_ratios(rounds);
   memory_ratio();
   scaling_ratios(rounds);
   return EXIT_SUCCESS;

@@ -2,9 +2,10 @@
 #include "container.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstddef>
+#include <cstdint>
+#include <diffseg/io/crc32.hpp>
 #include <string_view>
 
 namespace cli {
@@ -84,7 +85,8 @@ Container inspect_png(Span bytes) {
     if (length > bytes.size() - at - 12) break;
     const Span name_and_data = bytes.subspan(at + 4, length + 4);
     const bool critical = std::isupper(name_and_data[0]) != 0;
-    const bool matches = crc32(name_and_data) == number(bytes, at + 8 + length, 4);
+    const bool matches =
+        diffseg::detail::crc32(std::as_bytes(name_and_data)) == number(bytes, at + 8 + length, 4);
     if (critical && !matches) result.damaged = true;
     if (starts_with(name_and_data, "IEND")) result.complete = true;
     if (starts_with(name_and_data, "eXIf") && matches) {
@@ -95,24 +97,7 @@ Container inspect_png(Span bytes) {
   return result;
 }
 
-constexpr std::array<std::uint32_t, 256> crc_table = [] {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    table[i] = i;
-    for (int bit = 0; bit < 8; ++bit) {
-      table[i] = (table[i] & 1U) != 0 ? 0xedb88320U ^ (table[i] >> 1U) : table[i] >> 1U;
-    }
-  }
-  return table;
-}();
-
 }  // namespace
-
-std::uint32_t crc32(Span bytes) {
-  std::uint32_t crc = 0xffffffffU;
-  for (const unsigned char byte : bytes) crc = crc_table[(crc ^ byte) & 0xffU] ^ (crc >> 8U);
-  return ~crc;
-}
 
 int exif_orientation(Span tiff) {
   const bool little_endian = starts_with(tiff, "II");

@@ -2,7 +2,6 @@
 // What the decoder does not tell: is a JPEG or PNG whole, and which way up is it.
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 namespace cli {
@@ -21,8 +20,5 @@ struct Container {
 
 /// Orientation 1..8 in the TIFF block of an EXIF record; 1 when absent or nonsense.
 [[nodiscard]] int exif_orientation(std::span<const unsigned char> tiff);
-
-/// Check sum of PNG chunks (ISO 3309).
-[[nodiscard]] std::uint32_t crc32(std::span<const unsigned char> bytes);
 
 }  // namespace cli

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "png_io.hpp"
 
+#include <diffseg/io/crc32.hpp>
 #include <memory>
 #include <string_view>
-
-#include "container.hpp"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
@@ -30,7 +29,7 @@ void append_chunk(Bytes& out, std::string_view name, const Bytes& data) {
   const std::size_t begin = out.size();
   out.insert(out.end(), name.begin(), name.end());
   out.insert(out.end(), data.begin(), data.end());
-  append_number(out, crc32({out.data() + begin, out.size() - begin}));
+  append_number(out, diffseg::detail::crc32(std::as_bytes(std::span(out).subspan(begin))));
 }
 
 Bytes compress(Bytes& raw) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <diffseg/io/crc32.hpp>
 #include <diffseg/io/npy.hpp>
 #include <filesystem>
 #include <fstream>
@@ -12,8 +13,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-#include "container.hpp"
 
 namespace {
 
@@ -110,12 +109,12 @@ void write_npz(const fs::path& path, const Arrays& arrays) {
     diffseg::write_npy<float>(path, array.shape, array.values);
     std::ifstream file(path, std::ios::binary);
     const std::string data{std::istreambuf_iterator<char>(file), {}};
-    const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
     const std::string member = name + ".npy";
-    const std::string common = number_bytes(20, 2) + number_bytes(0, 8) +
-                               number_bytes(cli::crc32({bytes, data.size()}), 4) +
-                               number_bytes(data.size(), 4) + number_bytes(data.size(), 4) +
-                               number_bytes(member.size(), 2) + number_bytes(0, 2);
+    const std::string common =
+        number_bytes(20, 2) + number_bytes(0, 8) +
+        number_bytes(diffseg::detail::crc32(std::as_bytes(std::span(data))), 4) +
+        number_bytes(data.size(), 4) + number_bytes(data.size(), 4) +
+        number_bytes(member.size(), 2) + number_bytes(0, 2);
     directory += "PK\x01\x02" + number_bytes(20, 2) + common + number_bytes(0, 10) +
                  number_bytes(members.size(), 4) + member;
     members += "PK\x03\x04" + common + member + data;

@@ -301,6 +301,20 @@ TEST_CASE("npy: numbers are shared with the mapped file where they can be used i
   REQUIRE(read(file_of("|u1", "(8,)", "\1\2\3\4\5\6\7\x08", "True")) == std::pair(true, values));
 }
 
+TEST_CASE("npy: large copies are whole for any number of threads", "[law][npy]") {
+  support::Random random(17);
+  INFO(random.note());
+  std::string payload(5'000'004, '\0');
+  for (char& byte : payload) byte = static_cast<char>(random.integer(0, 255));
+  const std::string whole = file_of("<f4", "(1250001,)", payload);
+  for (const int threads : {1, 2, 3, 4, 8}) {
+    const diffseg::ThreadLimit limit(threads);
+    const Tensor tensor = parse(whole);
+    CAPTURE(threads);
+    REQUIRE((diffseg::detail::text_of(tensor.bytes) == payload));
+  }
+}
+
 TEST_CASE("npy: numbers outlive the file's name and handle", "[unit][npy]") {
   const Folder folder;
   diffseg::write_npy<float>(folder.path / "a.npy", {2}, std::vector<float>{1, 2});

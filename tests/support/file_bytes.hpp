@@ -4,7 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <diffseg/core/check.hpp>
+#include <diffseg/io/error.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>

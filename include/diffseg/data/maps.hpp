@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "diffseg/core/check.hpp"
+#include "diffseg/core/large_pages.hpp"
 #include "diffseg/core/types.hpp"
-#include "diffseg/data/detail/large_pages.hpp"
 
 namespace diffseg {
 

@@ -3,7 +3,7 @@
 // (numpy.savez_compressed) an Inflate, as io/npz_deflate.hpp has one.
 #pragma once
 
-#include <diffseg/io/detail/crc32.hpp>
+#include <diffseg/io/crc32.hpp>
 #include <diffseg/io/detail/inflate.hpp>
 #include <diffseg/io/detail/mapped_file.hpp>
 #include <diffseg/io/detail/npy_tensor.hpp>
@@ -81,7 +81,7 @@ inline FileBytes NpzFile::unpack(const detail::ZipMember& member, const std::str
   if (member.method == 0) return {name, member.bytes, file_.owner};
   check_front(member, name);
   const auto size = static_cast<std::size_t>(member.size);
-  std::shared_ptr<std::byte[]> bytes(new std::byte[size]);
+  const auto bytes = detail::new_bytes(size);
   const Inflated inflated = inflate_(member.bytes, {bytes.get(), size});
   detail::require_io(inflated.bytes <= size, name, "size: more than the declared ", size,
                      " bytes are packed; save the archive again");

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <bit>
 
+#include <diffseg/core/large_pages.hpp>
+#include <diffseg/core/parallel.hpp>
 #include <diffseg/io/detail/tensor.hpp>
 
 namespace diffseg::detail {
@@ -64,6 +66,22 @@ void items_to_rows(const std::byte* from, std::byte* to, const std::vector<Index
   }
 }
 
+/// So many bytes, unset.
+inline std::shared_ptr<std::byte[]> new_bytes(std::size_t count) {
+  std::shared_ptr<std::byte[]> bytes(new std::byte[count]);
+  prefer_large_pages(bytes.get(), count);
+  return bytes;
+}
+
+/// Copies in pieces on all threads: the first touch of new memory takes longer than the copy.
+inline void copy_bytes(std::span<const std::byte> from, std::byte* to) {
+  constexpr std::size_t piece = std::size_t{2} << 20;
+  parallel_for(static_cast<Index>((from.size() + piece - 1) / piece), [&](Index i) {
+    const std::size_t begin = static_cast<std::size_t>(i) * piece;
+    std::memcpy(to + begin, from.data() + begin, std::min(piece, from.size() - begin));
+  });
+}
+
 /// The items of `layout` at `from`, copied to `to` in row-major order.
 template <std::size_t Bytes>
 void copy_rows(const NumberLayout& layout, std::span<const std::byte> from, std::byte* to) {
@@ -71,7 +89,7 @@ void copy_rows(const NumberLayout& layout, std::span<const std::byte> from, std:
   if (layout.column_major && layout.shape.size() > 1) {
     items_to_rows<Bytes>(from.data(), to, layout.shape);
   } else {
-    std::memcpy(to, from.data(), from.size());
+    copy_bytes(from, to);
   }
   if (layout.order == std::endian::native) return;
   for (std::size_t at = 0; at < from.size(); at += Bytes) std::reverse(to + at, to + at + Bytes);
@@ -87,7 +105,7 @@ inline Tensor make_tensor(NumberLayout layout, const FileBytes& source) {
     return {source.name, layout.type, std::move(layout.shape), source.bytes, source.owner};
   }
   const std::size_t size = source.bytes.size();
-  std::shared_ptr<std::byte[]> copy(new std::byte[size]);
+  auto copy = new_bytes(size);
   const auto rows = item == 1   ? &copy_rows<1>
                     : item == 2 ? &copy_rows<2>
                     : item == 4 ? &copy_rows<4>

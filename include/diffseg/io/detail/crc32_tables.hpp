@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-// The checksum of zip archives.
+// CRC-32 by table, on any machine.
 #pragma once
 
 #include <array>
 
+#include <diffseg/io/detail/crc32_polynomials.hpp>
 #include <diffseg/io/detail/file_bytes.hpp>
 
 namespace diffseg::detail {
 
-/// tables[k][b]: what byte b leaves in the remainder when k zero bytes follow; polynomial
-/// 0x04c11db7 with its bits reversed (ISO 3309, the zip format's APPNOTE 4.4.7).
+/// tables[k][b]: what byte b leaves in the remainder when k zero bytes follow.
 constexpr std::array<std::array<std::uint32_t, 256>, 8> crc32_tables() {
   std::array<std::array<std::uint32_t, 256>, 8> tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t rest = byte;
-    for (int bit = 0; bit < 8; ++bit) rest = rest >> 1 ^ ((rest & 1) != 0 ? 0xedb88320U : 0U);
+    for (int bit = 0; bit < 8; ++bit) rest = times_x(rest);
     tables[0][byte] = rest;
   }
   for (std::size_t k = 1; k < 8; ++k) {
@@ -26,10 +26,10 @@ constexpr std::array<std::array<std::uint32_t, 256>, 8> crc32_tables() {
   return tables;
 }
 
-/// CRC-32 of `bytes`, eight at a time.
-inline std::uint32_t crc32(std::span<const std::byte> bytes) {
+/// CRC-32 of `bytes` behind others of the CRC-32 `before`, eight at a time.
+inline std::uint32_t crc32_by_tables(std::span<const std::byte> bytes, std::uint32_t before = 0) {
   static constexpr auto tables = crc32_tables();
-  std::uint32_t rest = 0xffffffffU;
+  std::uint32_t rest = ~before;
   std::size_t at = 0;
   for (; bytes.size() - at >= 8; at += 8) {
     const std::uint64_t eight = little_endian<std::uint64_t>(bytes, at) ^ rest;

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <cstddef>
-#include <diffseg/data/detail/large_pages.hpp>
-#include <diffseg/data/maps.hpp>
+#include <diffseg/core/large_pages.hpp>
 #include <vector>
 
 #include "support/catch.hpp"
-
-using namespace diffseg;
 
 TEST_CASE("advice about pages changes no number at any place and size", "[large_pages][law]") {
   std::vector<unsigned char> values(std::size_t{9} << 20U);
@@ -15,14 +12,8 @@ TEST_CASE("advice about pages changes no number at any place and size", "[large_
   for (const std::size_t offset : {std::size_t{0}, std::size_t{1}, std::size_t{4097}}) {
     for (const std::size_t bytes :
          {std::size_t{0}, std::size_t{1}, std::size_t{5} << 20U, values.size() - offset}) {
-      detail::prefer_large_pages(values.data() + offset, bytes);
+      diffseg::detail::prefer_large_pages(values.data() + offset, bytes);
     }
   }
   REQUIRE(values == expected);
-}
-
-TEST_CASE("maps keep their storage while the size stays", "[large_pages][unit]") {
-  Maps<float> maps;
-  const float* first = maps.reset({16, 16}).data();
-  REQUIRE(maps.reset({16, 16}).data() == first);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Fewer page faults for large results.
+// Fewer page faults where much memory is written for the first time.
 #pragma once
 
 #if __has_include(<sys/mman.h>)
