@@ -7,26 +7,14 @@
 
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
+#include "support/overlap.hpp"
 #include "support/random.hpp"
 
 using namespace diffseg;
+using support::area;
 using support::Random;
 
 namespace {
-
-double overlap(Index from, Index to, Index i, Index j) {
-  const double ratio = static_cast<double>(from) / static_cast<double>(to);
-  const auto target = static_cast<double>(i);
-  const auto source = static_cast<double>(j);
-  return std::max(0.0,
-                  std::min((target + 1) * ratio, source + 1) - std::max(target * ratio, source));
-}
-
-/// The area of cell `source` that cell `target` covers, in cells of the source.
-double area(GridSize from, GridSize to, Index target, Index source) {
-  return overlap(from.height, to.height, target / to.width, source / from.width) *
-         overlap(from.width, to.width, target % to.width, source % from.width);
-}
 
 template <class Scalar>
 Image<Scalar> random_photo(Random& random, GridSize size, Index channels) {
