@@ -195,6 +195,52 @@ TEMPLATE_TEST_CASE("tokens of a longer sequence are scaled head by head", "[aggr
   REQUIRE(worst(maps.rows().template cast<double>(), expected.rows()) < tolerance<TestType>);
 }
 
+TEMPLATE_TEST_CASE("skipping tokens is the same for probabilities and scores and queries with keys",
+                   "[aggregate][law]", float, double) {
+  Random random(7007);
+  INFO(random.note());
+  const GridSize grid{5, 6};
+  constexpr Index heads = 3, tokens = 37, depth = 5;
+  const SkipTokens skip{.first = 2, .last = 3, .ranges = {{11, 13}}};
+  std::vector<Index> left;
+  for (Index token = 2; token < 34; ++token) {
+    if (token < 11 || token >= 13) left.push_back(token);
+  }
+  const auto q = normal_numbers<TestType>(random, heads * tokens * depth, 1);
+  const auto k = normal_numbers<TestType>(random, heads * tokens * depth, 1);
+  std::vector<TestType> scores, cut;  // of all tokens, and of those that are left
+  for (Index head = 0; head < heads; ++head) {
+    using Map = Eigen::Map<const Matrix<TestType>>;
+    const Map queries(q.data() + head * tokens * depth, tokens, depth);
+    const Map keys(k.data() + head * tokens * depth, tokens, depth);
+    const Matrix<TestType> all = queries * keys.transpose();
+    scores.insert(scores.end(), all.data(), all.data() + all.size());
+    const Matrix<TestType> some = all(left, left);
+    cut.insert(cut.end(), some.data(), some.data() + some.size());
+  }
+  Layer expected = Layer::owning(std::move(cut), heads, grid);
+  expected.kind = LayerKind::scores;
+  const auto maps = aggregate<double>({probabilities_of(expected)});
+
+  Layer scored = Layer::owning(std::move(scores), heads, {1, tokens});
+  scored.kind = LayerKind::scores;
+  Layer products = Layer::queries_and_keys(q.data(), k.data(), heads, depth, {1, tokens});
+  products.scale = 1;
+  const Layer whole = probabilities_of(scored);
+  for (const Layer& layer : {whole, scored, products}) {
+    const Layer image = skip_tokens(layer, skip, grid);
+    const auto one = [&] {
+      const ThreadLimit limit(1);
+      return aggregate<TestType>({image});
+    }();
+    REQUIRE(worst(one.rows().template cast<double>(), maps.rows()) < tolerance<TestType>);
+    for (const int threads : {2, 3, 4, 8}) {
+      const ThreadLimit limit(threads);
+      REQUIRE(same_bits(aggregate<TestType>({image}), one));
+    }
+  }
+}
+
 TEST_CASE("a weight of a head counts it as often", "[aggregate][law]") {
   Random random(7005);
   INFO(random.note());

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// Layers over whole sequences, whose tokens are not all cells of the image.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "diffseg/data/layer.hpp"
+
+namespace diffseg {
+
+/// The tokens of a sequence that are no cells of an image: class and register tokens, text. What is
+/// named twice is skipped once.
+struct SkipTokens {
+  /// The tokens begin .. end - 1, counted from 0 over the whole sequence.
+  struct Range {
+    Index begin = 0;
+    Index end = 0;
+
+    friend bool operator==(const Range&, const Range&) = default;
+  };
+
+  Index first = 0;                 ///< so many in front, >= 0
+  Index last = 0;                  ///< so many at the end, >= 0
+  std::vector<Range> ranges = {};  ///< others, anywhere, in any order; none empty
+
+  /// Nothing is skipped.
+  [[nodiscard]] bool empty() const { return first == 0 && last == 0 && ranges.empty(); }
+
+  /// What is wrong with this for a sequence of `tokens`, as "must ..., got ..."; "" if nothing is.
+  [[nodiscard]] std::string complaint(Index tokens) const {
+    if (first < 0 || last < 0 || first > tokens || last > tokens) {
+      return detail::message("must skip 0 .. ", tokens, " tokens in front and at the end, got ",
+                             first, " and ", last);
+    }
+    for (const Range& range : ranges) {
+      if (range.begin >= 0 && range.begin < range.end && range.end <= tokens) continue;
+      return detail::message("must have ranges [begin, end) within 0 .. ", tokens, ", got ",
+                             range.begin, " .. ", range.end);
+    }
+    const bool some = !runs(tokens).empty();
+    return some ? "" : detail::message("must leave some of the ", tokens, " tokens");
+  }
+
+  /// The tokens that are left of `tokens`, as ranges that ascend and do not touch. Requires that
+  /// there is no complaint() but that none are left.
+  [[nodiscard]] std::vector<Range> runs(Index tokens) const {
+    std::vector<Range> holes = ranges;
+    if (first > 0) holes.push_back({0, first});
+    holes.push_back({tokens - last, tokens});
+    std::sort(holes.begin(), holes.end(),
+              [](const Range& a, const Range& b) { return a.begin < b.begin; });
+    std::vector<Range> left;
+    Index at = 0;
+    for (const Range& hole : holes) {
+      if (hole.begin > at) left.push_back({at, hole.begin});
+      at = std::max(at, hole.end);
+    }
+    return left;
+  }
+
+  /// How many tokens are left. Requires the same.
+  [[nodiscard]] Index left(Index tokens) const {
+    Index count = 0;
+    for (const Range& run : runs(tokens)) count += run.end - run.begin;
+    return count;
+  }
+};
+
+namespace detail {
+
+/// The square of `tokens` cells; {} where there is none.
+inline GridSize square_of(Index tokens) {
+  const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(tokens))));
+  return tokens >= 1 && side * side == tokens ? GridSize{side, side} : GridSize{};
+}
+
+/// The first of 1, 4 and 5 tokens (class, registers, both) without which `tokens` are the cells of
+/// `grid`, or when that is {} of a square of at least 4 x 4; 0: none of them.
+inline Index leading_tokens(Index tokens, GridSize grid = {}) {
+  for (const Index count : {Index{1}, Index{4}, Index{5}}) {
+    const GridSize fitting = grid == GridSize{} ? square_of(tokens - count) : grid;
+    const bool large = grid != GridSize{} || fitting.height >= 4;
+    if (large && tokens - count == fitting.cells()) return count;
+  }
+  return 0;
+}
+
+using TokenRuns = std::vector<SkipTokens::Range>;
+
+/// Bytes with the numbers of a layer, whatever they are.
+using SharedBytes = std::shared_ptr<const std::vector<std::byte>>;
+
+/// Rows of numbers as a layer has them, far apart.
+struct StridedRows {
+  const void* data;
+  Index heads, row_step, head_step;
+  Index bytes;  ///< of one number
+};
+
+/// [heads, rows, columns] dense, of the rows and columns in `rows` and `columns`.
+inline SharedBytes gather(const StridedRows& from, const TokenRuns& rows,
+                          const TokenRuns& columns) {
+  const auto count = [](const TokenRuns& runs) {
+    Index sum = 0;
+    for (const auto& run : runs) sum += run.end - run.begin;
+    return sum;
+  };
+  auto bytes = std::make_shared<std::vector<std::byte>>(
+      static_cast<std::size_t>(from.heads * count(rows) * count(columns) * from.bytes));
+  std::byte* out = bytes->data();
+  const auto* const data = static_cast<const std::byte*>(from.data);
+  for (Index head = 0; head < from.heads; ++head) {
+    for (const auto& run : rows) {
+      for (Index row = run.begin; row < run.end; ++row) {
+        for (const auto& part : columns) {
+          const Index at = head * from.head_step + row * from.row_step + part.begin;
+          const Index size = (part.end - part.begin) * from.bytes;
+          std::memcpy(out, data + at * from.bytes, static_cast<std::size_t>(size));
+          out += size;
+        }
+      }
+    }
+  }
+  return bytes;
+}
+
+/// A dense layer of the tokens in `runs`, copied.
+inline Layer gather_tokens(const Layer& layer, const TokenRuns& runs, GridSize grid) {
+  const bool products = layer.kind == LayerKind::queries_keys;
+  const Index bytes = element_bytes(layer.type);
+  const TokenRuns depth = {{0, layer.depth}};
+  std::array<SharedBytes, 2> kept;
+  kept[0] = gather({layer.data, layer.heads, layer.query_step(), layer.head_step(), bytes}, runs,
+                   products ? depth : runs);
+  if (products) {
+    kept[1] = gather({layer.key_data, layer.heads, layer.key_step(), layer.key_head_step(), bytes},
+                     runs, depth);
+  }
+  Layer part = layer;
+  part.data = kept[0]->data();
+  part.key_data = products ? kept[1]->data() : nullptr;
+  part.row_stride = part.head_stride = part.key_row_stride = part.key_head_stride = 0;
+  part.queries = part.keys = grid;
+  part.partial = layer.kind == LayerKind::probabilities;
+  part.owner = std::make_shared<const std::array<SharedBytes, 2>>(std::move(kept));
+  return part;
+}
+
+}  // namespace detail
+
+/// Of a layer over all `tokens` tokens of a sequence, whose grids say {1, tokens}: the grid.cells()
+/// tokens from `first` on, as queries and as keys, a view of the same numbers. Leading class and
+/// register tokens, leading or trailing text are left out; what remains of each head's row is
+/// scaled to sum 1, which is what the soft-max over the remaining keys makes of scores and of
+/// queries with keys: exp(s_i) / sum of the others, whatever was left out. Not of a sparse layer.
+[[nodiscard]] inline Layer select_tokens(const Layer& layer, Index first, GridSize grid) {
+  detail::require(layer.kind != LayerKind::sparse,
+                  "select_tokens: the layer must be dense; select before top_k or keep_mass");
+  const Index tokens = layer.queries.cells();
+  detail::require(layer.keys.cells() == tokens,
+                  "select_tokens: the layer must have as many keys as queries, got ",
+                  layer.keys.cells(), " and ", tokens);
+  detail::require(
+      grid.height >= 1 && grid.width >= 1 && first >= 0 &&
+          detail::checked_product(grid.height, grid.width, "select_tokens") <= tokens - first,
+      "select_tokens: the grid must fit the tokens 0 .. ", tokens - 1, ", got ", grid.height, " x ",
+      grid.width, " from ", first);
+  Layer part = layer;
+  const bool products = layer.kind == LayerKind::queries_keys;
+  const Index column = products ? 0 : first;
+  part.data = detail::advanced(layer.data, first * layer.query_step() + column, layer.type);
+  part.key_data = detail::advanced(layer.key_data, first * layer.key_step(), layer.type);
+  part.row_stride = layer.query_step();
+  part.head_stride = layer.head_step();
+  part.key_row_stride = products ? layer.key_step() : 0;
+  part.key_head_stride = products ? layer.key_head_step() : 0;
+  part.queries = part.keys = grid;
+  part.partial = layer.kind == LayerKind::probabilities;
+  return part;
+}
+
+/// The same for all tokens but those in `skip`, which must be as many as `grid` has cells ({}: a
+/// square). Where they follow one another, as behind class tokens and before text, the result is a
+/// view; else it owns a copy of the numbers that are left. Rows as in select_tokens.
+/// Errors: std::invalid_argument for a sparse layer, keys that are not the queries' tokens, tokens
+/// that are not there or all skipped, and a grid that does not hold those that are left.
+[[nodiscard]] inline Layer skip_tokens(const Layer& layer, const SkipTokens& skip,
+                                       GridSize grid = {}) {
+  layer.check("skip_tokens");
+  const detail::LayerRules rules{"skip_tokens", {layer.name, -1}};
+  const Index tokens = layer.queries.cells();
+  rules.require(layer.kind != LayerKind::sparse,
+                "the layer must be dense; skip before top_k or keep_mass");
+  rules.require(layer.keys.cells() == tokens, "the layer must have as many keys as queries, got ",
+                layer.keys.cells(), " and ", tokens);
+  const std::string wrong = skip.complaint(tokens);
+  rules.require(wrong.empty(), "skip ", wrong);
+  const Index left = skip.left(tokens);
+  if (grid == GridSize{}) grid = detail::square_of(left);
+  rules.require(grid.height >= 1 && grid.width >= 1 && left % grid.height == 0 &&
+                    left / grid.height == grid.width,
+                "the grid must hold the ", left, " tokens that are left, got ", grid.height, " x ",
+                grid.width, " ({}: a square)");
+  const detail::TokenRuns runs = skip.runs(tokens);
+  if (runs.size() == 1) return select_tokens(layer, runs.front().begin, grid);
+  return detail::gather_tokens(layer, runs, grid);
+}
+
+}  // namespace diffseg
