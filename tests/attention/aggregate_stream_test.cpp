@@ -7,6 +7,7 @@
 #include <diffseg/attention/aggregate.hpp>
 #include <diffseg/attention/aggregate_stream.hpp>
 #include <diffseg/attention/layer_parts.hpp>
+#include <diffseg/attention/top_k.hpp>
 #include <diffseg/core/parallel.hpp>
 #include <limits>
 #include <stdexcept>
@@ -237,6 +238,46 @@ TEMPLATE_TEST_CASE("skipping tokens is the same for probabilities and scores and
     for (const int threads : {2, 3, 4, 8}) {
       const ThreadLimit limit(threads);
       REQUIRE(same_bits(aggregate<TestType>({image}), one));
+    }
+  }
+}
+
+TEST_CASE("skipping tokens of sparse rows is skipping those of the dense rows they stand for",
+          "[aggregate][law]") {
+  Random random(7008);
+  INFO(random.note());
+  const GridSize grid{4, 5};
+  constexpr Index heads = 2, tokens = 26;
+  const SkipTokens skip{.first = 1, .last = 2, .ranges = {{9, 12}}};
+  const Layer whole = random_layer<float>(random, heads, {1, tokens}, {1, tokens}, 2);
+  for (const bool spread : {false, true}) {
+    for (const Index count : {Index{7}, tokens}) {
+      Layer sparse = top_k(whole, count);
+      sparse.spread_rest = spread;
+      std::vector<double> rows(static_cast<std::size_t>(heads * tokens * tokens), 0.0);
+      for (Index row = 0; row < heads * tokens; ++row) {
+        double* const out = rows.data() + row * tokens;
+        double rest = 1;
+        for (Index i = sparse.row_starts[row]; i < sparse.row_starts[row + 1]; ++i) {
+          const auto* const columns = static_cast<const std::int32_t*>(sparse.columns);
+          rest -= out[columns[i]] = number_at(sparse.type, sparse.data, i);
+        }
+        for (Index key = 0; spread && count < tokens && key < tokens; ++key) {
+          if (out[key] == 0) out[key] = rest / static_cast<double>(tokens - count);
+        }
+      }
+      const Layer dense = Layer::owning(std::move(rows), heads, {1, tokens});
+      const auto expected = aggregate<double>({skip_tokens(dense, skip, grid)});
+      const Layer image = skip_tokens(sparse, skip, grid);
+      const auto one = [&] {
+        const ThreadLimit limit(1);
+        return aggregate<double>({image});
+      }();
+      REQUIRE(worst(one.rows(), expected.rows()) < 1e-7);  // stored as floats
+      for (const int threads : {2, 3, 4, 8}) {
+        const ThreadLimit limit(threads);
+        REQUIRE(same_bits(aggregate<double>({skip_tokens(sparse, skip, grid)}), one));
+      }
     }
   }
 }

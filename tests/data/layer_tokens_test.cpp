@@ -70,6 +70,7 @@ TEST_CASE("tokens in front and at the end are skipped without a copy", "[layer][
   REQUIRE(skip_tokens(all, {.first = 1}, {3, 2}).queries == GridSize{3, 2});
   const Layer none = skip_tokens(all, {}, {1, 7});
   REQUIRE(none.data == all.data);
+  REQUIRE_FALSE(none.partial);  // its rows are whole
 
   Layer scores = all;
   scores.kind = LayerKind::scores;
@@ -98,6 +99,42 @@ TEST_CASE("tokens in the middle are skipped by copying the others", "[layer][uni
   REQUIRE_NOTHROW(some.check("Test"));
 }
 
+TEST_CASE("tokens of a sparse layer are skipped by copying what is stored", "[layer][unit]") {
+  // Two heads of three tokens, of which the first is skipped.
+  const std::vector<Eigen::half> values = {Eigen::half(0.5F), Eigen::half(0.25F), Eigen::half(1),
+                                           Eigen::half(0.75F), Eigen::half(0.25F)};
+  const std::vector<std::int64_t> columns = {2, 0, 1, 2, 0};
+  const std::vector<Index> starts = {0, 0, 2, 3, 3, 4, 5};
+  Layer all = Layer::compressed_rows(values.data(), columns.data(), starts.data(), 2, {1, 3});
+  const auto numbers = [](const Layer& layer) {
+    const auto* const first = static_cast<const float*>(layer.data);
+    return std::vector<float>(first, first + layer.row_starts[4]);
+  };
+  const Layer image = skip_tokens(all, {.first = 1}, {1, 2});
+  REQUIRE(image.partial);
+  REQUIRE(std::vector<Index>(image.row_starts, image.row_starts + 5) ==
+          std::vector<Index>{0, 1, 2, 3, 3});
+  REQUIRE(numbers(image) == std::vector<float>{0.5F, 1, 0.75F});
+  const auto* const keys = static_cast<const std::int64_t*>(image.columns);
+  REQUIRE(std::vector<std::int64_t>(keys, keys + 3) == std::vector<std::int64_t>{1, 0, 1});
+
+  // 0.5 and a rest of 0.25 on one key; 1 and nothing; 0.75 and 0.125; 0.25 skipped, 0.375 twice.
+  all.spread_rest = true;
+  const Layer spread = skip_tokens(all, {.first = 1}, {1, 2});
+  REQUIRE_FALSE(spread.partial);
+  REQUIRE(spread.spread_rest);
+  REQUIRE(numbers(spread) == std::vector<float>{0.5F / 0.75F, 1, 0.75F / 0.875F});
+
+  const std::vector<std::int64_t> beyond = {2, 0, 3, 2, 0};
+  all.columns = beyond.data();
+  REQUIRE(
+      complaint([&] {
+        (void)skip_tokens(all, {.first = 1}, {1, 2});
+      }) ==
+      "skip_tokens: columns of a sparse layer must be keys in 0 .. 2, got 3, head 0, "
+      "query 2");
+}
+
 TEST_CASE("what cannot be skipped is refused", "[layer][unit]") {
   const auto numbers = counting(2 * 7 * 7);
   Layer layer = Layer::view(numbers.data(), 2, {1, 7});
@@ -117,16 +154,4 @@ TEST_CASE("what cannot be skipped is refused", "[layer][unit]") {
           "9 and 0");
   REQUIRE(text(layer.over_tokens(5), {.first = 1}) ==
           "skip_tokens: layer 'block.3': the layer must have as many keys as queries, got 5 and 7");
-}
-
-TEST_CASE("class and register tokens are told by the squares they leave", "[layer][unit]") {
-  REQUIRE(detail::leading_tokens(1297) == 1);
-  REQUIRE(detail::leading_tokens(1300) == 4);
-  REQUIRE(detail::leading_tokens(1301) == 5);
-  REQUIRE(detail::leading_tokens(1296 + 2) == 0);
-  REQUIRE(detail::leading_tokens(601, {20, 30}) == 1);
-  REQUIRE(detail::leading_tokens(605, {20, 30}) == 5);
-  REQUIRE(detail::leading_tokens(677, {20, 30}) == 0);
-  REQUIRE(detail::leading_tokens(6) == 0);  // 1 x 1 is no image
-  REQUIRE(detail::leading_tokens(17) == 1);
 }

@@ -481,6 +481,18 @@ TEST_CASE("layer_from: what is no attention is refused in words", "[unit][npy]")
                     std::invalid_argument);
 }
 
+TEST_CASE("class and register tokens are told by the squares they leave", "[unit][npy]") {
+  REQUIRE(diffseg::detail::leading_tokens(1297) == 1);
+  REQUIRE(diffseg::detail::leading_tokens(1300) == 4);
+  REQUIRE(diffseg::detail::leading_tokens(1301) == 5);
+  REQUIRE(diffseg::detail::leading_tokens(1296 + 2) == 0);
+  REQUIRE(diffseg::detail::leading_tokens(601, {20, 30}) == 1);
+  REQUIRE(diffseg::detail::leading_tokens(605, {20, 30}) == 5);
+  REQUIRE(diffseg::detail::leading_tokens(677, {20, 30}) == 0);
+  REQUIRE(diffseg::detail::leading_tokens(6) == 0);  // 1 x 1 is no image
+  REQUIRE(diffseg::detail::leading_tokens(17) == 1);
+}
+
 TEST_CASE("npy: items that are no numbers are told from damage", "[unit][npy]") {
   const std::string four(4, '\0');
   REQUIRE_THROWS_AS(parse(file_of("<U1", "()", four)), diffseg::type_error);

@@ -480,7 +480,7 @@ TEST_CASE("layer_from: a view leaves tokens out that are no cells", "[unit][view
   REQUIRE(message_of([&] {
             return diffseg::top_k_from(diffseg::view(values, {2, 4, 3}),
                                        diffseg::view(keys, {2, 4, 3}), {.skip = {.first = 1}});
-          }) == "view: skip: tokens are skipped before the largest are taken");
+          }) == "view: skip: tokens of a sparse layer are left out by skip_tokens");
 }
 
 TEST_CASE("layer_from: a view that is no attention is refused in words", "[unit][view]") {

@@ -82,17 +82,6 @@ inline GridSize square_of(Index tokens) {
   return tokens >= 1 && side * side == tokens ? GridSize{side, side} : GridSize{};
 }
 
-/// The first of 1, 4 and 5 tokens (class, registers, both) without which `tokens` are the cells of
-/// `grid`, or when that is {} of a square of at least 4 x 4; 0: none of them.
-inline Index leading_tokens(Index tokens, GridSize grid = {}) {
-  for (const Index count : {Index{1}, Index{4}, Index{5}}) {
-    const GridSize fitting = grid == GridSize{} ? square_of(tokens - count) : grid;
-    const bool large = grid != GridSize{} || fitting.height >= 4;
-    if (large && tokens - count == fitting.cells()) return count;
-  }
-  return 0;
-}
-
 using TokenRuns = std::vector<SkipTokens::Range>;
 
 /// Bytes with the numbers of a layer, whatever they are.
@@ -154,6 +143,94 @@ inline Layer gather_tokens(const Layer& layer, const TokenRuns& runs, GridSize g
   return part;
 }
 
+/// Sparse rows of some tokens, as they are built up.
+template <class Element, class Column>
+class SparseTokens {
+ public:
+  SparseTokens(const Layer& layer, const TokenRuns& runs, const LayerRules& rules)
+      : layer_(layer),
+        rules_(rules),
+        places_(static_cast<std::size_t>(layer.keys.cells()), Column{-1}) {
+    for (const auto& run : runs) {
+      for (Index token = run.begin; token < run.end; ++token) {
+        places_[static_cast<std::size_t>(token)] = static_cast<Column>(left_++);
+      }
+    }
+    for (Index head = 0; head < layer.heads; ++head) {
+      for (const auto& run : runs) {
+        for (Index query = run.begin; query < run.end; ++query) add(head, query);
+      }
+    }
+  }
+
+  [[nodiscard]] Layer take(GridSize grid) && {
+    Layer part = Layer::owning(std::move(values_), std::move(columns_), std::move(starts_),
+                               layer_.heads, grid);
+    part.head_weights = layer_.head_weights;
+    part.spread_rest = layer_.spread_rest;
+    part.partial = !layer_.spread_rest;
+    part.name = layer_.name;
+    return part;
+  }
+
+ private:
+  /// What is stored of a row and left; where the rest is spread, of what is left all sums to 1.
+  void add(Index head, Index query) {
+    const Index row = head * layer_.queries.cells() + query;
+    const Index begin = layer_.row_starts[row];
+    const Index end = layer_.row_starts[row + 1];
+    const auto* const columns = static_cast<const Column*>(layer_.columns);
+    const std::size_t first = values_.size();
+    double all = 0;
+    double kept = 0;
+    for (Index i = begin; i < end; ++i) {
+      const Column key = columns[i];
+      rules_.require(key >= 0 && static_cast<Index>(key) < layer_.keys.cells(),
+                     "columns of a sparse layer must be keys in 0 .. ", layer_.keys.cells() - 1,
+                     ", got ", key, ", head ", head, ", query ", query);
+      const double value = number_at(layer_.type, layer_.data, i);
+      all += value;
+      const Column place = places_[static_cast<std::size_t>(key)];
+      if (place < 0) continue;
+      kept += value;
+      values_.push_back(static_cast<Element>(value));
+      columns_.push_back(place);
+    }
+    starts_.push_back(static_cast<Index>(values_.size()));
+    const Index missing = layer_.keys.cells() - (end - begin);
+    if (!layer_.spread_rest || missing == 0) return;
+    const auto absent = left_ - static_cast<Index>(values_.size() - first);
+    const double share = std::max(0.0, 1 - all) / static_cast<double>(missing);
+    const double total = kept + share * static_cast<double>(absent);
+    rules_.require(total > 0 && is_finite(total), "the tokens that are left must have attention, ",
+                   "got ", total, " in all, head ", head, ", query ", query);
+    for (std::size_t i = first; i < values_.size(); ++i) {
+      values_[i] = static_cast<Element>(static_cast<double>(values_[i]) / total);
+    }
+  }
+
+  const Layer& layer_;
+  const LayerRules& rules_;
+  Index left_ = 0;
+  std::vector<Column> places_;  // [keys] where each goes; -1: it is skipped
+  std::vector<Element> values_;
+  std::vector<Column> columns_;
+  std::vector<Index> starts_ = {0};
+};
+
+/// A sparse layer of the tokens in `runs`, copied.
+inline Layer gather_sparse(const Layer& layer, const TokenRuns& runs, GridSize grid,
+                           const LayerRules& rules) {
+  const auto build = [&](auto element, auto column) {
+    return SparseTokens<decltype(element), decltype(column)>(layer, runs, rules).take(grid);
+  };
+  const bool wide = layer.column_type == Layer::Columns::i64;
+  if (layer.type == ElementType::f64) {
+    return wide ? build(double{}, std::int64_t{}) : build(double{}, std::int32_t{});
+  }
+  return wide ? build(float{}, std::int64_t{}) : build(float{}, std::int32_t{});
+}
+
 }  // namespace detail
 
 /// Of a layer over all `tokens` tokens of a sequence, whose grids say {1, tokens}: the grid.cells()
@@ -188,17 +265,17 @@ inline Layer gather_tokens(const Layer& layer, const TokenRuns& runs, GridSize g
 }
 
 /// The same for all tokens but those in `skip`, which must be as many as `grid` has cells ({}: a
-/// square). Where they follow one another, as behind class tokens and before text, the result is a
-/// view; else it owns a copy of the numbers that are left. Rows as in select_tokens.
-/// Errors: std::invalid_argument for a sparse layer, keys that are not the queries' tokens, tokens
-/// that are not there or all skipped, and a grid that does not hold those that are left.
+/// square). Where they follow one another, as behind class tokens and before text, the result of a
+/// dense layer is a view; else it owns a copy of the numbers that are left (of a sparse layer as
+/// float or double). Rows as in select_tokens; those of a sparse layer with spread_rest keep what
+/// lay evenly on the keys that are left.
+/// Errors: std::invalid_argument for keys that are not the queries' tokens, tokens that are not
+/// there or all skipped, and a grid that does not hold those that are left.
 [[nodiscard]] inline Layer skip_tokens(const Layer& layer, const SkipTokens& skip,
                                        GridSize grid = {}) {
   layer.check("skip_tokens");
   const detail::LayerRules rules{"skip_tokens", {layer.name, -1}};
   const Index tokens = layer.queries.cells();
-  rules.require(layer.kind != LayerKind::sparse,
-                "the layer must be dense; skip before top_k or keep_mass");
   rules.require(layer.keys.cells() == tokens, "the layer must have as many keys as queries, got ",
                 layer.keys.cells(), " and ", tokens);
   const std::string wrong = skip.complaint(tokens);
@@ -210,6 +287,12 @@ inline Layer gather_tokens(const Layer& layer, const TokenRuns& runs, GridSize g
                 "the grid must hold the ", left, " tokens that are left, got ", grid.height, " x ",
                 grid.width, " ({}: a square)");
   const detail::TokenRuns runs = skip.runs(tokens);
+  if (left == tokens) {
+    Layer same = layer;
+    same.queries = same.keys = grid;
+    return same;
+  }
+  if (layer.kind == LayerKind::sparse) return detail::gather_sparse(layer, runs, grid, rules);
   if (runs.size() == 1) return select_tokens(layer, runs.front().begin, grid);
   return detail::gather_tokens(layer, runs, grid);
 }

@@ -222,7 +222,7 @@ inline void check_entries(const TensorView& view) {
                   detail::shape_text(numbers.shape), " and ", detail::shape_text(columns.shape));
   const bool wide = columns.type == NumberType::i64;
   refusal.require(wide || columns.type == NumberType::i32, "type: keys must be int32 or int64");
-  refusal.require(grids.skip.empty(), "skip: tokens are skipped before the largest are taken");
+  refusal.require(grids.skip.empty(), "skip: tokens of a sparse layer are left out by skip_tokens");
   detail::check_entries(numbers);
   detail::check_entries(columns);
   const Index tokens = grids.keys == GridSize{} ? numbers.shape[1] : grids.keys.cells();

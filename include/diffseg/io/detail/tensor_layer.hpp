@@ -35,6 +35,17 @@ struct FileRefusal {
   }
 };
 
+/// The first of 1, 4 and 5 tokens (class, registers, both) without which `tokens` are the cells of
+/// `grid`, or when that is {} of a square of at least 4 x 4; 0: none of them.
+inline Index leading_tokens(Index tokens, GridSize grid = {}) {
+  for (const Index count : {Index{1}, Index{4}, Index{5}}) {
+    const GridSize fitting = grid == GridSize{} ? square_of(tokens - count) : grid;
+    const bool large = grid != GridSize{} || fitting.height >= 4;
+    if (large && tokens - count == fitting.cells()) return count;
+  }
+  return 0;
+}
+
 /// ", but 36 x 36 after skipping 1 in front (...)" where class and register tokens in front, or as
 /// many as a given grid does not hold, keep `tokens` from being the cells of a grid; else "".
 inline std::string skip_hint(Index tokens, GridSize given) {
