@@ -146,7 +146,9 @@ Attention read_by_manifest(const fs::path& path, const diffseg::SkipTokens& skip
     if (entry.weight) attention.weights.push_back(*entry.weight);
   }
   for (const ManifestEntry& entry : manifest.cross) {
-    const Tensor tensor = files.read(entry.file, entry.array);
+    Tensor tensor = files.read(entry.file, entry.array);
+    const bool batch = tensor.shape.size() == 4 && tensor.shape[2] == entry.queries.cells();
+    if (batch && entry.queries.height != tensor.shape[1]) tensor = unbatched(std::move(tensor));
     attention.cross.push_back(cross_layer(tensor, entry.queries));
     if (entry.weight) attention.cross_weights.push_back(*entry.weight);
   }

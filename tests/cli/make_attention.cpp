@@ -147,7 +147,8 @@ Array with_others(const Array& image, Index skipped, bool keys) {
   const auto is_cell = [&](Index token) { return token >= skipped && token < skipped + cells; };
   const Index width = keys ? tokens : image.shape[2];
   return fill(tokens, width, [&](Index head, Index query, Index key) -> double {
-    if (!is_cell(query)) return keys ? 1.0 / static_cast<double>(tokens) : static_cast<double>(query % 3) - 1;
+    if (!is_cell(query))
+      return keys ? 1.0 / static_cast<double>(tokens) : static_cast<double>(query % 3) - 1;
     const Index column = keys ? key - skipped : key;
     if (keys && !is_cell(key)) return 0.25 / static_cast<double>(skipped);
     const Index at = (head * cells + query - skipped) * image.shape[2] + column;
@@ -176,6 +177,9 @@ void write_tokens(const fs::path& folder) {
   Array shaped = self;
   shaped.shape = {1, heads, 64, 64};
   save("batch.npy", shaped);
+  Array words = cross_attention(8);
+  words.shape = {1, heads, 64, 5};
+  write_npz(folder / "batch.npz", {{"self", shaped}, {"cross", words}});
   save("mean.npy", {{64, 64}, {self.values.begin(), self.values.begin() + 64 * 64}});
   Array noise{{1, 4, 16, 16}, std::vector<float>(1024)};
   for (std::size_t i = 0; i < noise.values.size(); ++i)

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "diffseg/core/parallel.hpp"
 #include "diffseg/data/layer.hpp"
 
 namespace diffseg {
@@ -84,8 +85,8 @@ inline GridSize square_of(Index tokens) {
 
 using TokenRuns = std::vector<SkipTokens::Range>;
 
-/// Bytes with the numbers of a layer, whatever they are.
-using SharedBytes = std::shared_ptr<const std::vector<std::byte>>;
+/// The numbers of a layer, whatever they are.
+using SharedBytes = std::shared_ptr<const std::byte[]>;
 
 /// Rows of numbers as a layer has them, far apart.
 struct StridedRows {
@@ -97,27 +98,26 @@ struct StridedRows {
 /// [heads, rows, columns] dense, of the rows and columns in `rows` and `columns`.
 inline SharedBytes gather(const StridedRows& from, const TokenRuns& rows,
                           const TokenRuns& columns) {
-  const auto count = [](const TokenRuns& runs) {
-    Index sum = 0;
-    for (const auto& run : runs) sum += run.end - run.begin;
-    return sum;
-  };
-  auto bytes = std::make_shared<std::vector<std::byte>>(
-      static_cast<std::size_t>(from.heads * count(rows) * count(columns) * from.bytes));
-  std::byte* out = bytes->data();
-  const auto* const data = static_cast<const std::byte*>(from.data);
-  for (Index head = 0; head < from.heads; ++head) {
-    for (const auto& run : rows) {
-      for (Index row = run.begin; row < run.end; ++row) {
-        for (const auto& part : columns) {
-          const Index at = head * from.head_step + row * from.row_step + part.begin;
-          const Index size = (part.end - part.begin) * from.bytes;
-          std::memcpy(out, data + at * from.bytes, static_cast<std::size_t>(size));
-          out += size;
-        }
-      }
-    }
+  std::vector<Index> places;
+  for (const auto& run : rows) {
+    for (Index row = run.begin; row < run.end; ++row) places.push_back(row);
   }
+  Index width = 0;
+  for (const auto& part : columns) width += part.end - part.begin;
+  const auto count = static_cast<Index>(places.size());
+  const auto size = static_cast<std::size_t>(from.heads * count * width * from.bytes);
+  const std::shared_ptr<std::byte[]> bytes(new std::byte[size]);
+  parallel_for(from.heads * count, [&](Index i) {
+    const Index row = places[static_cast<std::size_t>(i % count)];
+    const auto* const in = static_cast<const std::byte*>(from.data) +
+                           (i / count * from.head_step + row * from.row_step) * from.bytes;
+    std::byte* out = bytes.get() + i * width * from.bytes;
+    for (const auto& part : columns) {
+      const Index length = (part.end - part.begin) * from.bytes;
+      std::memcpy(out, in + part.begin * from.bytes, static_cast<std::size_t>(length));
+      out += length;
+    }
+  });
   return bytes;
 }
 
@@ -134,8 +134,8 @@ inline Layer gather_tokens(const Layer& layer, const TokenRuns& runs, GridSize g
                      runs, depth);
   }
   Layer part = layer;
-  part.data = kept[0]->data();
-  part.key_data = products ? kept[1]->data() : nullptr;
+  part.data = kept[0].get();
+  part.key_data = kept[1].get();
   part.row_stride = part.head_stride = part.key_row_stride = part.key_head_stride = 0;
   part.queries = part.keys = grid;
   part.partial = layer.kind == LayerKind::probabilities;
