@@ -197,8 +197,8 @@ class SparseTokens {
       columns_.push_back(place);
     }
     starts_.push_back(static_cast<Index>(values_.size()));
-    const Index missing = layer_.keys.cells() - (end - begin);
-    if (!layer_.spread_rest || missing == 0) return;
+    if (!layer_.spread_rest) return;
+    const Index missing = std::max<Index>(1, layer_.keys.cells() - (end - begin));
     const auto absent = left_ - static_cast<Index>(values_.size() - first);
     const double share = std::max(0.0, 1 - all) / static_cast<double>(missing);
     const double total = kept + share * static_cast<double>(absent);
