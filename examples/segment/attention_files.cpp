@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "array_files.hpp"
+#include "array_use.hpp"
 #include "manifest.hpp"
 #include "text.hpp"
 
@@ -17,9 +18,29 @@ namespace fs = std::filesystem;
 using diffseg::GridSize;
 using diffseg::Index;
 using diffseg::Layer;
+using diffseg::LayerGrids;
 using diffseg::Tensor;
 
 namespace {
+
+/// [1, heads, ...] as [heads, ...]: a batch of one.
+Tensor unbatched(Tensor tensor) {
+  if (tensor.shape.size() == 4 && tensor.shape[0] == 1) tensor.shape.erase(tensor.shape.begin());
+  return tensor;
+}
+
+/// layer_from, whose hint at tokens that are no cells names the options of this program.
+Layer read_as_layer(const Tensor& tensor, const LayerGrids& grids) {
+  try {
+    return layer_from(tensor, grids);
+  } catch (const diffseg::io_error& error) {
+    const std::string text = error.what();
+    if (!grids.skip.empty() || text.find("skip") == std::string::npos) throw;
+    throw diffseg::io_error(text +
+                            "; tokens are skipped by --skip-first and --skip-last, or by "
+                            "\"skip\" in a manifest");
+  }
+}
 
 /// Queries and keys as one layer that keeps both.
 Layer join(const Tensor& query, const Tensor& key, const ManifestEntry& entry) {
@@ -31,11 +52,17 @@ Layer join(const Tensor& query, const Tensor& key, const ManifestEntry& entry) {
   check(query);
   check(key);
   const Index depth = query.shape[2];
-  Layer layer = layer_from(query, {.queries = entry.queries, .keys = {1, depth}});
+  const bool whole = entry.skip.empty();
+  const auto grid_of = [&](const Tensor& tensor, GridSize given) {
+    return whole ? given : GridSize{1, tensor.shape[1]};
+  };
+  Layer layer =
+      read_as_layer(query, {.queries = grid_of(query, entry.queries), .keys = {1, depth}});
   const GridSize key_grid = entry.keys != GridSize{}         ? entry.keys
                             : key.shape[1] == query.shape[1] ? layer.queries
                                                              : GridSize{};
-  const Layer other = layer_from(key, {.queries = key_grid, .keys = {1, key.shape[2]}});
+  const Layer other =
+      read_as_layer(key, {.queries = grid_of(key, key_grid), .keys = {1, key.shape[2]}});
   if (other.type != layer.type || other.heads != layer.heads || key.shape[2] != depth)
     throw diffseg::io_error(message(key.name, ": shape: must have the heads, depth and type of ",
                                     query.name, "; save both alike"));
@@ -46,15 +73,17 @@ Layer join(const Tensor& query, const Tensor& key, const ManifestEntry& entry) {
   layer.scale = entry.scale;
   using Owners = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
   layer.owner = std::make_shared<const Owners>(query.owner, key.owner);
-  return layer;
+  return whole ? layer : skip_tokens(layer, entry.skip, entry.queries);
 }
 
 Layer read_layer(ArrayFiles& files, const ManifestEntry& entry) {
   const Tensor tensor = files.read(entry.file, entry.array);
   if (entry.kind == diffseg::LayerKind::queries_keys)
-    return join(tensor, files.read(entry.file, entry.key_array), entry);
-  Layer layer = layer_from(tensor, {.queries = entry.queries, .keys = entry.keys});
+    return join(unbatched(tensor), unbatched(files.read(entry.file, entry.key_array)), entry);
+  Layer layer =
+      read_as_layer(tensor, {.queries = entry.queries, .keys = entry.keys, .skip = entry.skip});
   layer.kind = entry.kind;
+  layer.partial = layer.partial && entry.kind == diffseg::LayerKind::probabilities;
   return layer;
 }
 
@@ -104,44 +133,64 @@ void check_tokens(const Attention& attention, const std::string& name) {
   }
 }
 
-Attention read_by_manifest(const fs::path& path) {
+/// `skip` goes before what the manifest says.
+Attention read_by_manifest(const fs::path& path, const diffseg::SkipTokens& skip) {
   const Manifest manifest = read_manifest(path);
   ArrayFiles files;
   Attention attention;
   attention.tokens = manifest.tokens;
-  for (const ManifestEntry& entry : manifest.layers) {
+  for (ManifestEntry entry : manifest.layers) {
+    if (!skip.empty()) entry.skip = skip;
     attention.self.push_back(read_layer(files, entry));
     attention.self.back().name = path.string() + ": " + entry.field;
     if (entry.weight) attention.weights.push_back(*entry.weight);
   }
   for (const ManifestEntry& entry : manifest.cross) {
-    const Tensor tensor = files.read(entry.file, entry.array);
+    Tensor tensor = files.read(entry.file, entry.array);
+    const bool batch = tensor.shape.size() == 4 && tensor.shape[2] == entry.queries.cells();
+    if (batch && entry.queries.height != tensor.shape[1]) tensor = unbatched(std::move(tensor));
     attention.cross.push_back(cross_layer(tensor, entry.queries));
     if (entry.weight) attention.cross_weights.push_back(*entry.weight);
   }
   return attention;
 }
 
-/// One array whose shape says what it is.
-void sort_in(const Tensor& tensor, Attention& attention) {
-  if (tensor.shape.size() == 3 && tensor.shape[1] != tensor.shape[2]) {
-    attention.cross.push_back(cross_layer(tensor, {}));
-    return;
+std::vector<SortedArray> read_all(const std::vector<fs::path>& paths) {
+  ArrayFiles files;
+  std::vector<SortedArray> arrays;
+  for (const fs::path& path : paths) {
+    for (const std::string& name : files.names(path)) {
+      try {
+        arrays.push_back(sort_array(files.read(path, name)));
+      } catch (const diffseg::type_error& error) {
+        arrays.push_back({.why_not = error.what()});
+      }
+    }
   }
-  attention.self.push_back(layer_from(tensor));
+  return arrays;
 }
 
-Attention read_by_shape(const std::vector<fs::path>& paths) {
-  ArrayFiles files;
+Attention read_by_shape(const std::vector<fs::path>& paths, const diffseg::SkipTokens& skip) {
+  std::vector<SortedArray> arrays = read_all(paths);
+  settle(arrays);
   Attention attention;
-  for (const fs::path& path : paths) {
-    for (const std::string& name : files.names(path)) sort_in(files.read(path, name), attention);
+  for (SortedArray& array : arrays) {
+    if (array.use == ArrayUse::none) {
+      attention.passed_over.push_back(array.why_not);
+    } else if (array.use == ArrayUse::cross) {
+      attention.cross.push_back(cross_layer(array.tensor, {}));
+    } else {
+      attention.self.push_back(read_as_layer(array.tensor, {.skip = skip}));
+    }
   }
-  if (attention.self.empty()) {
-    throw diffseg::io_error(paths.front().string() +
-                            ": shape: no self-attention [heads, n, n] among the arrays; export it");
-  }
-  return attention;
+  if (!attention.self.empty()) return attention;
+  // An array alone tells best itself what it lacks.
+  if (arrays.size() == 1 && arrays[0].use == ArrayUse::none && !arrays[0].tensor.name.empty())
+    static_cast<void>(layer_from(arrays[0].tensor));
+  throw diffseg::io_error(
+      paths.front().string() + ": shape: no self-attention [heads, n, n] among the arrays" +
+      (attention.passed_over.empty() ? "" : " (" + attention.passed_over.front() + ")") +
+      "; export it");
 }
 
 /// The files of a folder, by name: its manifest alone, if it has one.
@@ -164,7 +213,7 @@ std::vector<fs::path> list_folder(const fs::path& folder) {
 
 }  // namespace
 
-Attention read_attention(const std::vector<fs::path>& paths) {
+Attention read_attention(const std::vector<fs::path>& paths, const diffseg::SkipTokens& skip) {
   std::vector<fs::path> files;
   for (const fs::path& path : paths) {
     const auto listed = fs::is_directory(path) ? list_folder(path) : std::vector<fs::path>{path};
@@ -176,7 +225,8 @@ Attention read_attention(const std::vector<fs::path>& paths) {
     throw diffseg::io_error(
         std::find_if(files.begin(), files.end(), is_manifest)->string() +
         ": file: a manifest lists all files of a photo; give it without other files");
-  Attention attention = manifest ? read_by_manifest(files.front()) : read_by_shape(files);
+  Attention attention =
+      manifest ? read_by_manifest(files.front(), skip) : read_by_shape(files, skip);
   if (attention.weights.empty()) attention.weights = weights_by_side(attention.self);
   if (attention.cross_weights.empty()) attention.cross_weights = weights_by_grid(attention.cross);
   normalise(attention.weights);

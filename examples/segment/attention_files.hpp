@@ -2,7 +2,7 @@
 // Attention out of files: .npy, .npz, .safetensors, or a manifest that says what they hold.
 #pragma once
 
-#include <diffseg/data/layer.hpp>
+#include <diffseg/data/layer_tokens.hpp>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -16,11 +16,14 @@ struct Attention {
   diffseg::Layers cross;              ///< keys are text tokens, {1, count}
   std::vector<double> cross_weights;  ///< [cross]
   std::vector<std::string> tokens;    ///< text of each token column; empty: not known
+  std::vector<std::string> passed_over;  ///< arrays that are no attention, each with the reason
 };
 
 /// Reads one manifest (.json), one folder (its only .json, else its arrays), or arrays: without a
-/// manifest [heads, n, n] is self-attention, [heads, n, m] cross-attention.
-/// Throws diffseg::io_error (file: field: rule; remedy).
-[[nodiscard]] Attention read_attention(const std::vector<std::filesystem::path>& paths);
+/// manifest [heads, n, n] is self-attention, [heads, n, m] cross-attention, and what else lies
+/// beside them is passed over. `skip` are tokens of self-attention that are no cells; none: those
+/// of the manifest. Throws diffseg::io_error (file: field: rule; remedy).
+[[nodiscard]] Attention read_attention(const std::vector<std::filesystem::path>& paths,
+                                       const diffseg::SkipTokens& skip = {});
 
 }  // namespace cli

@@ -199,7 +199,10 @@ PhotoReport process_attention(const Options& options) {
   const fs::path& source = options.attention.front();
   const std::string error = guarded(options.attention.front().string(), [&] {
     report = process(options.image, source, options, taken, [&](const auto& photo, auto& result) {
-      return segment_attention(read_attention(options.attention), photo, options, result);
+      const Attention attention = read_attention(options.attention, options.skip);
+      for (const std::string& reason : attention.passed_over)
+        std::cerr << "segment: passed over " << reason << '\n';
+      return segment_attention(attention, photo, options, result);
     });
   });
   report.error = error;

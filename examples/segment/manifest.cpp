@@ -80,6 +80,23 @@ class Reader {
     return {value[0].get<Index>(), value[1].get<Index>()};
   }
 
+  /// None when absent.
+  [[nodiscard]] std::optional<diffseg::SkipTokens> skip(const char* field) const {
+    if (!has(field)) return {};
+    const Reader inner(manifest_, object_[field], (place_.empty() ? "" : place_ + ".") + field);
+    inner.allow({"first", "last", "ranges"});
+    diffseg::SkipTokens skip{.first = inner.count("first"), .last = inner.count("last")};
+    for (const Json& range : inner.list("ranges")) {
+      const bool good = range.is_array() && range.size() == 2 && is_count(range[0]) &&
+                        is_count(range[1]) && range[0] < range[1];
+      if (!good)
+        inner.refuse("ranges", "must be [begin, end] of tokens counted from 0, the end not ",
+                     "skipped, got ", range.dump());
+      skip.ranges.push_back({range[0].get<Index>(), range[1].get<Index>()});
+    }
+    return skip;
+  }
+
   /// Empty when absent.
   [[nodiscard]] Json list(const char* field) const {
     if (!has(field)) return Json::array();
@@ -88,6 +105,18 @@ class Reader {
   }
 
  private:
+  static bool is_count(const Json& value) {
+    return value.is_number_unsigned() && value <= 1'000'000'000;
+  }
+
+  /// A number of tokens, 0 when absent.
+  [[nodiscard]] Index count(const char* field) const {
+    if (!has(field)) return 0;
+    if (!is_count(object_[field]))
+      refuse(field, "must be a number of tokens >= 0, got ", object_[field].dump());
+    return object_[field].get<Index>();
+  }
+
   const fs::path& manifest_;
   const Json& object_;
   std::string place_;
@@ -116,13 +145,20 @@ void read_arrays(const Reader& reader, ManifestEntry& entry) {
   }
 }
 
+/// What the manifest says for all entries that do not say it themselves.
+struct Shared {
+  fs::path file;
+  diffseg::SkipTokens skip;
+};
+
 ManifestEntry read_entry(const fs::path& path, const Json& object, const std::string& place,
-                         const fs::path& shared_file, bool cross) {
+                         const Shared& shared, bool cross) {
   const Reader reader(path, object, place);
   if (cross) {
     reader.allow({"file", "array", "queries", "weight"});
   } else {
-    reader.allow({"file", "kind", "array", "query", "key", "scale", "queries", "keys", "weight"});
+    reader.allow(
+        {"file", "kind", "array", "query", "key", "scale", "queries", "keys", "skip", "weight"});
   }
   ManifestEntry entry;
   entry.field = place;
@@ -132,12 +168,13 @@ ManifestEntry read_entry(const fs::path& path, const Json& object, const std::st
     if (!pair && reader.has(field)) reader.refuse(field, "belongs to the kind queries_keys");
   }
   if (pair && reader.has("array")) reader.refuse("array", "is called query and key in this kind");
-  entry.file = reader.has("file") ? fs::path(reader.text("file")) : shared_file;
+  entry.file = reader.has("file") ? fs::path(reader.text("file")) : shared.file;
   if (entry.file.empty()) reader.refuse("file", "is missing, here and in the manifest itself");
   entry.file = path.parent_path() / entry.file;
   read_arrays(reader, entry);
   entry.queries = reader.grid("queries");
   entry.keys = reader.grid("keys");
+  if (!cross) entry.skip = reader.skip("skip").value_or(shared.skip);
   entry.scale = reader.number("scale", false).value_or(0.0);
   entry.weight = reader.number("weight", true);
   return entry;
@@ -147,9 +184,10 @@ std::vector<ManifestEntry> read_entries(const Reader& root, const fs::path& path
                                         const char* field) {
   std::vector<ManifestEntry> entries;
   const bool cross = std::string_view(field) == "cross";
+  const Shared shared{root.text("file"), root.skip("skip").value_or(diffseg::SkipTokens{})};
   for (const Json& object : root.list(field)) {
     const std::string place = message(field, '[', entries.size(), ']');
-    entries.push_back(read_entry(path, object, place, root.text("file"), cross));
+    entries.push_back(read_entry(path, object, place, shared, cross));
     if (entries.front().weight.has_value() != entries.back().weight.has_value())
       root.refuse(place + ".weight", "must be given for all entries of ", field, " or for none");
   }
@@ -182,7 +220,8 @@ Json parse(const fs::path& path) {
 Manifest read_manifest(const fs::path& path) {
   const Json json = parse(path);
   const Reader root(path, json, "");
-  root.allow({"diffseg", "model", "prompt", "timestep", "file", "layers", "cross", "tokens"});
+  root.allow(
+      {"diffseg", "model", "prompt", "timestep", "file", "skip", "layers", "cross", "tokens"});
   if (!root.has("diffseg") || json["diffseg"] != 1) root.refuse("diffseg", "must be 1");
   static_cast<void>(root.text("model"));
   static_cast<void>(root.number("timestep", true));

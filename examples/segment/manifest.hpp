@@ -2,7 +2,7 @@
 // The manifest: a JSON file beside the arrays that says what they are (docs/real_attention.md).
 #pragma once
 
-#include <diffseg/data/layer.hpp>
+#include <diffseg/data/layer_tokens.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -19,6 +19,7 @@ struct ManifestEntry {
   diffseg::LayerKind kind = diffseg::LayerKind::probabilities;
   diffseg::GridSize queries = {};  ///< {}: inferred
   diffseg::GridSize keys = {};     ///< {}: inferred
+  diffseg::SkipTokens skip = {};   ///< of self-attention
   double scale = 0;                ///< of queries_keys; 0: 1 / sqrt(depth)
   std::optional<double> weight;
 };

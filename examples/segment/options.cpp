@@ -112,6 +112,19 @@ void add_work_options(CLI::App& app, Options& options) {
       ->option_text("N|HxW");
 }
 
+void add_skip_options(CLI::App& app, diffseg::SkipTokens& skip) {
+  const CLI::Range count(0, 1'000'000'000);
+  app.add_option(
+         "--skip-first", skip.first,
+         "Leave out so many tokens in front of the image's: 1 for a class token, 5 with four "
+         "registers, more for text (default what the manifest says, else 0)")
+      ->check(count)
+      ->option_text("N");
+  app.add_option("--skip-last", skip.last, "Leave out so many tokens behind the image's, as text")
+      ->check(count)
+      ->option_text("N");
+}
+
 void add_attention_options(CLI::App& app, Options& options) {
   app.add_option(
          "--attention", options.attention,
@@ -128,12 +141,13 @@ void add_attention_options(CLI::App& app, Options& options) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->option_text("WORD[=FIRST[-LAST]],...");
+  add_skip_options(app, options.skip);
 }
 
 /// Refuses photos beside attention, and gives attention DiffSeg's own defaults.
 void settle_attention(const CLI::App& app, Options& options) {
   if (options.attention.empty()) {
-    for (const char* option : {"--image", "--names"}) {
+    for (const char* option : {"--image", "--names", "--skip-first", "--skip-last"}) {
       if (app.count(option) != 0) throw CLI::RequiresError(option, "--attention");
     }
     return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <diffseg/core/types.hpp>
+#include <diffseg/data/layer_tokens.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -22,6 +22,7 @@ struct Options {
   std::vector<std::filesystem::path> photos;         ///< never empty without attention
   std::vector<std::filesystem::path> attention;      ///< files instead of photos; empty: none
   std::filesystem::path image;                       ///< photo of the attention; empty: none
+  diffseg::SkipTokens skip;                          ///< tokens of the attention that are no cells
   std::vector<WantedNoun> nouns;                     ///< to name the labels with
   std::vector<double> thresholds = {1.3, 1.3, 1.3};  ///< one an iteration, nats
   std::optional<diffseg::GridSize> anchors;          ///< one for every 4 x 4 cells; published

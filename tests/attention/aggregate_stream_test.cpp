@@ -7,6 +7,7 @@
 #include <diffseg/attention/aggregate.hpp>
 #include <diffseg/attention/aggregate_stream.hpp>
 #include <diffseg/attention/layer_parts.hpp>
+#include <diffseg/attention/top_k.hpp>
 #include <diffseg/core/parallel.hpp>
 #include <limits>
 #include <stdexcept>
@@ -193,6 +194,92 @@ TEMPLATE_TEST_CASE("tokens of a longer sequence are scaled head by head", "[aggr
   const auto expected = aggregate<double>({Layer::owning(std::move(part), 3, grid)});
   const auto maps = aggregate<TestType>({select_tokens(whole, 4, grid)});
   REQUIRE(worst(maps.rows().template cast<double>(), expected.rows()) < tolerance<TestType>);
+}
+
+TEMPLATE_TEST_CASE("skipping tokens is the same for probabilities and scores and queries with keys",
+                   "[aggregate][law]", float, double) {
+  Random random(7007);
+  INFO(random.note());
+  const GridSize grid{5, 6};
+  constexpr Index heads = 3, tokens = 37, depth = 5;
+  const SkipTokens skip{.first = 2, .last = 3, .ranges = {{11, 13}}};
+  std::vector<Index> left;
+  for (Index token = 2; token < 34; ++token) {
+    if (token < 11 || token >= 13) left.push_back(token);
+  }
+  const auto q = normal_numbers<TestType>(random, heads * tokens * depth, 1);
+  const auto k = normal_numbers<TestType>(random, heads * tokens * depth, 1);
+  std::vector<TestType> scores, cut;  // of all tokens, and of those that are left
+  for (Index head = 0; head < heads; ++head) {
+    using Map = Eigen::Map<const Matrix<TestType>>;
+    const Map queries(q.data() + head * tokens * depth, tokens, depth);
+    const Map keys(k.data() + head * tokens * depth, tokens, depth);
+    const Matrix<TestType> all = queries * keys.transpose();
+    scores.insert(scores.end(), all.data(), all.data() + all.size());
+    const Matrix<TestType> some = all(left, left);
+    cut.insert(cut.end(), some.data(), some.data() + some.size());
+  }
+  Layer expected = Layer::owning(std::move(cut), heads, grid);
+  expected.kind = LayerKind::scores;
+  const auto maps = aggregate<double>({probabilities_of(expected)});
+
+  Layer scored = Layer::owning(std::move(scores), heads, {1, tokens});
+  scored.kind = LayerKind::scores;
+  Layer products = Layer::queries_and_keys(q.data(), k.data(), heads, depth, {1, tokens});
+  products.scale = 1;
+  const Layer whole = probabilities_of(scored);
+  for (const Layer& layer : {whole, scored, products}) {
+    const Layer image = skip_tokens(layer, skip, grid);
+    const auto one = [&] {
+      const ThreadLimit limit(1);
+      return aggregate<TestType>({image});
+    }();
+    REQUIRE(worst(one.rows().template cast<double>(), maps.rows()) < tolerance<TestType>);
+    for (const int threads : {2, 3, 4, 8}) {
+      const ThreadLimit limit(threads);
+      REQUIRE(same_bits(aggregate<TestType>({image}), one));
+    }
+  }
+}
+
+TEST_CASE("skipping tokens of sparse rows is skipping those of the dense rows they stand for",
+          "[aggregate][law]") {
+  Random random(7008);
+  INFO(random.note());
+  const GridSize grid{4, 5};
+  constexpr Index heads = 2, tokens = 26;
+  const SkipTokens skip{.first = 1, .last = 2, .ranges = {{9, 12}}};
+  const Layer whole = random_layer<float>(random, heads, {1, tokens}, {1, tokens}, 2);
+  for (const bool spread : {false, true}) {
+    for (const Index count : {Index{7}, tokens}) {
+      Layer sparse = top_k(whole, count);
+      sparse.spread_rest = spread;
+      std::vector<double> rows(static_cast<std::size_t>(heads * tokens * tokens), 0.0);
+      for (Index row = 0; row < heads * tokens; ++row) {
+        double* const out = rows.data() + row * tokens;
+        double rest = 1;
+        for (Index i = sparse.row_starts[row]; i < sparse.row_starts[row + 1]; ++i) {
+          const auto* const columns = static_cast<const std::int32_t*>(sparse.columns);
+          rest -= out[columns[i]] = number_at(sparse.type, sparse.data, i);
+        }
+        for (Index key = 0; spread && count < tokens && key < tokens; ++key) {
+          if (out[key] == 0) out[key] = rest / static_cast<double>(tokens - count);
+        }
+      }
+      const Layer dense = Layer::owning(std::move(rows), heads, {1, tokens});
+      const auto expected = aggregate<double>({skip_tokens(dense, skip, grid)});
+      const Layer image = skip_tokens(sparse, skip, grid);
+      const auto one = [&] {
+        const ThreadLimit limit(1);
+        return aggregate<double>({image});
+      }();
+      REQUIRE(worst(one.rows(), expected.rows()) < 1e-7);  // stored as floats
+      for (const int threads : {2, 3, 4, 8}) {
+        const ThreadLimit limit(threads);
+        REQUIRE(same_bits(aggregate<double>({skip_tokens(sparse, skip, grid)}), one));
+      }
+    }
+  }
 }
 
 TEST_CASE("a weight of a head counts it as often", "[aggregate][law]") {

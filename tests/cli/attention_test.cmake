@@ -81,6 +81,63 @@ write_manifest(one/manifest.json "{\"file\": \"self_8.npy\"}")
 run(0 --attention one/)
 expect_same("a folder with a manifest" one.labels.png)
 
+# Tokens that are no cells: by the command line, or by the manifest, whose own go before its common
+# ones and behind the command line's.
+run(0 --skip-first 1 --attention tokens/class.npy)
+expect_same("no class token" class.labels.png)
+run(0 --skip-first 2 --skip-last 2 --attention tokens/others.npy)
+expect_same("no class tokens and no text" others.labels.png)
+set(skip_four "\"skip\": {\"first\": 2, \"last\": 2}")
+set(skip_one "\"skip\": {\"first\": 1}")
+set(skip_ranges "\"skip\": {\"ranges\": [[66, 68], [0, 2]]}")
+set(others "\"file\": \"tokens/others.npy\"")
+set(raw "\"file\": \"tokens/raw.npz\"")
+set(scores "\"kind\": \"scores\", \"array\": \"scores\"")
+set(products "\"kind\": \"queries_keys\", \"query\": \"q\", \"key\": \"k\", \"scale\": 4.59512")
+write_manifest(skip.json "{${others}}, {${raw}, ${scores}}, {${raw}, ${products}}" "${skip_four}")
+run(0 --attention skip.json)
+expect_same("skip of all layers" skip.labels.png)
+foreach(layer "${others}" "${raw}, ${scores}" "${raw}, ${products}")
+  write_manifest(skip.json "{${layer}, ${skip_ranges}, \"queries\": [8, 8]}" "${skip_one}")
+  run(0 --attention skip.json)
+  expect_same("ranges of ${layer}" skip.labels.png)
+  write_manifest(skip.json "{${layer}, ${skip_one}}")
+  run(0 --skip-first 2 --skip-last 2 --attention skip.json)
+  expect_same("the command line before ${layer}" skip.labels.png)
+endforeach()
+expect_refusal("class.npy: shape: holds 65 queries, no square, but 8 x 8 after skipping 1 in front .a class token.; .*; tokens are skipped by --skip-first" tokens/class.npy)
+write_manifest(skip.json "{${others}, \"queries\": [2, 32]}")
+expect_refusal("others.npy: .*not on a grid of 2 x 32, but 2 x 32 after skipping 4 in front" skip.json)
+write_manifest(skip.json "{${others}, \"queries\": [2, 31]}")
+expect_refusal("not on a grid of 2 x 31, unless 6 of them are no cells .text. and are" skip.json)
+write_manifest(skip.json "{${raw}, ${products}}")
+expect_refusal("raw.npz.q.: shape: holds 68 queries, no square, but 8 x 8 after skipping" skip.json)
+write_manifest(skip.json "{${raw}, ${products}, ${skip_one}}")
+expect_refusal("skip_tokens: .*the grid must hold the 67 tokens that are left" skip.json)
+write_manifest(skip.json "{${others}, \"skip\": {\"first\": 68}}")
+expect_refusal("others.npy: skip: must leave some of the 68 tokens" skip.json)
+
+# A batch of one, the mean over heads; what lies beside attention is told and passed over.
+foreach(array batch mean)
+  run(0 --attention tokens/${array}.npy)
+  expect_same("${array}" ${array}.labels.png)
+  expect_equal("stderr of ${array}" "${ERR}" "")
+endforeach()
+write_manifest(batch.json "{\"array\": \"self\"}" "\"file\": \"tokens/batch.npz\""
+  "\"cross\": [{\"array\": \"cross\", \"queries\": [8, 8]}]")
+foreach(file batch.json tokens/batch.npz)
+  run(0 --attention ${file} --names "lid=2-3,pet=1")
+  expect_same("a batch of one of ${file}" batch.labels.png)
+  expect_match("names of ${file}" "${OUT}" "\n  lid: 1\n  pet: 0\n$")
+endforeach()
+run(0 --attention tokens/extra.npz)
+expect_same("attention beside other arrays" extra.labels.png)
+expect_match("latents" "${ERR}" "segment: passed over tokens/extra.npz.latents.: rows: are negative")
+expect_match("prompt" "${ERR}" "segment: passed over tokens/extra.npz.prompt.: shape: .1, 77, 2. is no")
+expect_match("timestep" "${ERR}" "segment: passed over tokens/extra.npz.timestep.: shape: .. is no")
+expect_match("words" "${ERR}" "segment: passed over tokens/extra.npz.words.: descr: must be")
+expect_refusal("no_attention.npz: Aggregate: attention must be finite and >= 0" tokens/no_attention.npz)
+
 # Another size, a photo below, other options.
 run(0 -o photo --json --attention all.npz --image "${PHOTOS}/exif_1.png")
 expect_json("${PHOTOS}/exif_1.png" photo)
@@ -152,6 +209,15 @@ expect_manifest_refusal("layers.0..scale: belongs to the kind"
   "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"scale\": 1}")
 expect_manifest_refusal("layers.0..queries: must be .height, width., both >= 1, got .8."
   "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"queries\": [8]}")
+expect_manifest_refusal("layers.0..skip.fist: is not known here; known are first, last, ranges"
+  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"skip\": {\"fist\": 1}}")
+expect_manifest_refusal("layers.0..skip.last: must be a number of tokens >= 0, got -1"
+  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"skip\": {\"last\": -1}}")
+expect_manifest_refusal("skip.ranges: must be .begin, end. of tokens counted from 0, .*got .3,3."
+  "${good}" "\"skip\": {\"ranges\": [[3, 3]]}")
+expect_manifest_refusal("skip: must be an object" "${good}" "\"skip\": 1")
+expect_manifest_refusal("cross.0..skip: is not known" "${good}"
+  "\"cross\": [{\"file\": \"../all.npz\", \"array\": \"cross_8\", \"skip\": {\"first\": 1}}]")
 expect_manifest_refusal("layers.0..weight: must be a number >= 0, got -1"
   "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"weight\": -1}")
 expect_manifest_refusal("layers.1..weight: must be given for all"
@@ -179,7 +245,8 @@ expect_refusal("manifest.json: tokens: cross-attention of 5 tokens beside 1 text
 foreach(mistake "--attention" "--names;cat" "--image;${PHOTOS}/exif_1.png"
         "${PHOTOS}/exif_1.png;--attention;all.npz" "--attention;all.npz;--names;=5"
         "--attention;all.npz;--names;cat=" "--attention;all.npz;--names;cat=3-2"
-        "--attention;all.npz;--names;cat=-1" "--attention;all.npz;--names;cat=x")
+        "--attention;all.npz;--names;cat=-1" "--attention;all.npz;--names;cat=x"
+        "--skip-first;1" "--attention;all.npz;--skip-first;-1" "--attention;all.npz;--skip-last;x")
   run(2 ${mistake})
   expect_equal("stdout after ${mistake}" "${OUT}" "")
 endforeach()

@@ -380,6 +380,50 @@ TEST_CASE("layer_from: shapes become grids without a copy", "[unit][npy]") {
           std::vector<Index>{2, 2, 3, 1, 7});
   REQUIRE(grids(diffseg::layer_from(tensor("(1, 2, 3, 3, 2)", 36))) ==
           std::vector<Index>{1, 2, 3, 3, 2});
+  // A mean over heads; a batch of one, also on a grid, unless the tokens are drawn as one.
+  REQUIRE(grids(diffseg::layer_from(tensor("(9, 9)", 81))) == std::vector<Index>{1, 3, 3, 3, 3});
+  REQUIRE(grids(diffseg::layer_from(tensor("(1, 3, 4, 4)", 48))) ==
+          std::vector<Index>{3, 2, 2, 2, 2});
+  REQUIRE(grids(diffseg::layer_from(tensor("(1, 1, 6, 6)", 36), {.queries = {3, 2}})) ==
+          std::vector<Index>{1, 3, 2, 3, 2});
+  REQUIRE(grids(diffseg::layer_from(tensor("(1, 2, 4, 4)", 32), {.keys = {2, 2}})) ==
+          std::vector<Index>{1, 2, 4, 2, 2});
+}
+
+TEST_CASE("layer_from: tokens that are no cells are skipped without a copy", "[unit][npy]") {
+  const auto tensor = [](const std::string& shape, std::size_t count) {
+    return parse(file_of("<f2", shape, std::string(2 * count, '\0')));
+  };
+  for (const auto& file : {tensor("(2, 7, 7)", 98), tensor("(1, 2, 7, 7)", 98)}) {
+    const auto layer = diffseg::layer_from(file, {.queries = {2, 3}, .skip = {.first = 1}});
+    REQUIRE(layer.data == file.bytes.data() + 2 * 8);
+    REQUIRE(layer.owner == file.owner);
+    REQUIRE(layer.heads == 2);
+    REQUIRE(layer.queries == diffseg::GridSize{2, 3});
+    REQUIRE(layer.keys == diffseg::GridSize{2, 3});
+    REQUIRE(layer.query_step() == 7);
+    REQUIRE(layer.partial);
+  }
+  const auto square = diffseg::layer_from(tensor("(7, 7)", 49), {.skip = {.first = 1, .last = 2}});
+  REQUIRE(square.queries == diffseg::GridSize{2, 2});
+  const auto text = [&](const diffseg::LayerGrids& grids, const std::string& shape = "(2, 7, 7)",
+                        std::size_t count = 98) {
+    const Tensor file = tensor(shape, count);
+    return support::message_of([&] { return diffseg::layer_from(file, grids); });
+  };
+  REQUIRE(text({.skip = {.first = 2}}) ==
+          "a.npy: shape: holds 5 queries that are not skipped, no square; give their grid, one of "
+          "1 x 5 (text tokens are one row)");
+  REQUIRE(text({.queries = {2, 2}, .skip = {.first = 1}})
+              .find("holds 6 queries that are not skipped, not on a grid of 2 x 2, unless 2 of") !=
+          std::string::npos);
+  REQUIRE(text({.skip = {.last = 8}}) ==
+          "a.npy: skip: must skip 0 .. 7 tokens in front and at the end, got 0 and 8");
+  REQUIRE(text({.skip = {.first = 1}}, "(2, 7, 5)", 70) ==
+          "a.npy: skip: tokens can be skipped of [heads, n, n], [1, heads, n, n] and [n, n], got "
+          "[2, 7, 5]");
+  REQUIRE(text({.keys = {1, 7}, .skip = {.first = 1}})
+              .find("keys must be on the grid of the queries") != std::string::npos);
 }
 
 TEST_CASE("layer_from: what is no attention is refused in words", "[unit][npy]") {
@@ -388,9 +432,24 @@ TEST_CASE("layer_from: what is no attention is refused in words", "[unit][npy]")
     const Tensor tensor = parse(file_of(descr, shape, std::string(bytes, '\0')));
     return support::message_of([&] { return diffseg::layer_from(tensor, grids); });
   };
-  REQUIRE(message("(6, 6)", 72) ==
-          "a.npy: shape: attention is [heads, queries, keys], [heads, h, w, keys] or "
-          "[heads, h, w, h, w], got [6, 6]; reshape it");
+  REQUIRE(message("(6, 5)", 60) ==
+          "a.npy: shape: attention is [heads, queries, keys], [n, n], [1, heads, n, n], "
+          "[heads, h, w, keys] or [heads, h, w, h, w], got [6, 5]; reshape it");
+  REQUIRE(message("(1, 26, 26)", 1352) ==
+          "a.npy: shape: holds 26 queries, no square, but 5 x 5 after skipping 1 in front (a class "
+          "token); give their grid, one of 2 x 13, 1 x 26 (text tokens are one row)");
+  REQUIRE(
+      message("(1, 2, 29, 29)", 3364).find("5 x 5 after skipping 4 in front (register tokens)") !=
+      std::string::npos);
+  REQUIRE(message("(30, 30)", 1800)
+              .find("5 x 5 after skipping 5 in front (a class token and registers)") !=
+          std::string::npos);
+  REQUIRE(message("(1, 7, 7)", 98, {.queries = {2, 3}})
+              .find("not on a grid of 2 x 3, but 2 x 3 after skipping 1 in front") !=
+          std::string::npos);
+  REQUIRE(message("(1, 9, 9)", 162, {.queries = {2, 3}})
+              .find("not on a grid of 2 x 3, unless 3 of them are no cells (text) and are "
+                    "skipped; give one of 3 x 3") != std::string::npos);
   REQUIRE(message("(0, 4, 4)", 0).find("got [0, 4, 4]; reshape it") != std::string::npos);
   REQUIRE(message("(1, 1, 1, 1, 1, 1)", 2).find("[1, 1, 1, 1, 1, 1]") != std::string::npos);
   REQUIRE(message("(1, 4, 4)", 64, {}, "<i4") ==
@@ -420,6 +479,31 @@ TEST_CASE("layer_from: what is no attention is refused in words", "[unit][npy]")
                     "45 x 112, 42 x 120, 40 x 126, ...") != std::string::npos);
   REQUIRE_THROWS_AS(diffseg::layer_from({"a", NumberType::f32, {1, 4, 4}, {}, nullptr}),
                     std::invalid_argument);
+}
+
+TEST_CASE("class and register tokens are told by the squares they leave", "[unit][npy]") {
+  REQUIRE(diffseg::detail::leading_tokens(1297) == 1);
+  REQUIRE(diffseg::detail::leading_tokens(1300) == 4);
+  REQUIRE(diffseg::detail::leading_tokens(1301) == 5);
+  REQUIRE(diffseg::detail::leading_tokens(1296 + 2) == 0);
+  REQUIRE(diffseg::detail::leading_tokens(601, {20, 30}) == 1);
+  REQUIRE(diffseg::detail::leading_tokens(605, {20, 30}) == 5);
+  REQUIRE(diffseg::detail::leading_tokens(677, {20, 30}) == 0);
+  REQUIRE(diffseg::detail::leading_tokens(6) == 0);  // 1 x 1 is no image
+  REQUIRE(diffseg::detail::leading_tokens(17) == 1);
+}
+
+TEST_CASE("npy: items that are no numbers are told from damage", "[unit][npy]") {
+  const std::string four(4, '\0');
+  REQUIRE_THROWS_AS(parse(file_of("<U1", "()", four)), diffseg::type_error);
+  REQUIRE_THROWS_AS(parse(file_of("|O", "()", four)), diffseg::type_error);
+  try {
+    (void)parse(file_of("<f4", "(2,)", four));
+    FAIL("was read");
+  } catch (const diffseg::type_error&) {
+    FAIL("a cut payload is no type");
+  } catch (const diffseg::io_error&) {
+  }
 }
 
 TEST_CASE("io_error is a runtime_error with its message", "[check]") {

@@ -66,6 +66,16 @@ TEST_CASE("safetensors: tensors of every type are read by name", "[unit][safeten
   REQUIRE_FALSE(file.contains("g"));
 }
 
+TEST_CASE("safetensors: no metadata may be written as null", "[unit][safetensors]") {
+  const std::string bytes =
+      safetensors_of(R"({"__metadata__": null,"x":)" + tensor("F32", "[1]", "[0,4]") + "}",
+                     std::string("\0\0\x80\x3f", 4));
+  const SafetensorsFile file(bytes_of(bytes));
+  REQUIRE(file.metadata().empty());
+  REQUIRE(file.names() == std::vector<std::string>{"x"});
+  REQUIRE(file.read("x").as<float>() == std::vector<float>{1});
+}
+
 TEST_CASE("safetensors: tensors are shared with the mapped file when they are aligned",
           "[unit][safetensors]") {
   const support::Folder folder;
@@ -182,6 +192,7 @@ TEST_CASE("safetensors: every malformed file gets a message of its own", "[unit]
       {two("[0,4]", "[2,6]"), "data_offsets: 'y' begins at byte 2, within another tensor"},
       {safetensors_of("{}", four), "payload: 4 bytes follow the last tensor"},
       {with(R"({"__metadata__":1})"), "__metadata__: must be an object of texts"},
+      {with(R"({"__metadata__":{"a":null}})"), "__metadata__: 'a' must be a text"},
       {with(R"({"__metadata__":{"a":1}})"), "__metadata__: 'a' must be a text"},
       {with(R"({"__metadata__":{"a":"b"},"__metadata__":{}})"), "'__metadata__' twice"},
       {with(R"({"y":)" + x + "}"), "tensor: there is no 'x' among 1; names() lists them"},

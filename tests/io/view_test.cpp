@@ -449,6 +449,38 @@ TEST_CASE("layer_from: a view becomes a layer where it lies", "[unit][view]") {
   REQUIRE(diffseg::layer_from(batch).heads == 4);
   REQUIRE(diffseg::layer_from(diffseg::view(values.data(), {1, 1, 1}, {0, 0, 0})).query_step() ==
           1);
+  const auto mean = diffseg::layer_from(diffseg::view(values, {4, 8}).range(1, 0, 4));
+  REQUIRE(mean.heads == 1);
+  REQUIRE(mean.queries == GridSize{2, 2});
+  REQUIRE(mean.query_step() == 8);
+  const auto alone = diffseg::layer_from(diffseg::view(values, {1, 2, 4, 8}).range(3, 4, 8));
+  REQUIRE(alone.data == values.data() + 4);
+  REQUIRE(alone.heads == 2);
+  REQUIRE(alone.queries == GridSize{2, 2});
+  REQUIRE(alone.head_step() == 32);
+}
+
+TEST_CASE("layer_from: a view leaves tokens out that are no cells", "[unit][view]") {
+  const auto values = counting(2 * 7 * 8);
+  const auto all = diffseg::view(values, {2, 7, 8}).range(2, 0, 7);
+  const auto layer = diffseg::layer_from(all, {.skip = {.first = 1, .last = 2}});
+  REQUIRE(layer.data == values.data() + 9);
+  REQUIRE(layer.queries == GridSize{2, 2});
+  REQUIRE(layer.query_step() == 8);
+  REQUIRE(layer.head_step() == 56);
+  REQUIRE(layer.partial);
+  const auto pair = diffseg::queries_keys_from(all, all, {.queries = {2, 3}, .skip = {.first = 1}});
+  REQUIRE(pair.data == values.data() + 8);
+  REQUIRE(pair.key_data == values.data() + 8);
+  REQUIRE(pair.queries == GridSize{2, 3});
+  REQUIRE(pair.keys == GridSize{2, 3});
+  REQUIRE(message_of([&] { return diffseg::layer_from(all, {.skip = {.first = 7}}); }) ==
+          "view: skip: must leave some of the 7 tokens");
+  const std::vector<std::int32_t> keys(24);
+  REQUIRE(message_of([&] {
+            return diffseg::top_k_from(diffseg::view(values, {2, 4, 3}),
+                                       diffseg::view(keys, {2, 4, 3}), {.skip = {.first = 1}});
+          }) == "view: skip: tokens of a sparse layer are left out by skip_tokens");
 }
 
 TEST_CASE("layer_from: a view that is no attention is refused in words", "[unit][view]") {
@@ -459,8 +491,8 @@ TEST_CASE("layer_from: a view that is no attention is refused in words", "[unit]
   };
   const auto view = diffseg::view(values, {2, 4, 16});
   REQUIRE(text(diffseg::view(values, {16, 8})) ==
-          "view: attn1: shape: attention is [heads, queries, keys], [heads, h, w, keys] or [heads, "
-          "h, w, h, w], got [16, 8]; reshape it");
+          "view: attn1: shape: attention is [heads, queries, keys], [n, n], [1, heads, n, n], "
+          "[heads, h, w, keys] or [heads, h, w, h, w], got [16, 8]; reshape it");
   REQUIRE(text(diffseg::view(std::vector<std::int32_t>(16), {1, 4, 4})) ==
           "view: attn1: type: attention must be floating point numbers; convert it to float32");
   REQUIRE(text(diffseg::view(values, {1, 6, 6})) ==

@@ -7,7 +7,7 @@
 #   <!-- given: CODE -->     CODE goes in front of it, inside the function
 #   <!-- namespace scope --> it stands outside of functions
 # A command is one of: a workflow preset; build/release/segment with arguments (run with the program at
-# hand beside a copy of examples/data); text that .ci/run holds too; a line of commands.txt, of what needs
+# hand beside a copy of examples/data and tests/files/trained); text that .ci/run holds too; a line of commands.txt, of what needs
 # more than the gate has and is tried by hand.
 cmake_minimum_required(VERSION 3.24)
 
@@ -24,8 +24,8 @@ file(READ "${ROOT}/CMakePresets.json" presets)
 file(READ "${ROOT}/.ci/run" ci)
 file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/commands.txt" known_commands)
 file(REMOVE_RECURSE "${SCRATCH}")
-file(MAKE_DIRECTORY "${SCRATCH}/examples")
 file(COPY "${ROOT}/examples/data" DESTINATION "${SCRATCH}/examples")
+file(COPY "${ROOT}/tests/files/trained" DESTINATION "${SCRATCH}/tests/files")
 set(count 0)
 
 function(run what)

@@ -12,4 +12,11 @@ class io_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The same where a sound file holds something else than numbers that are read here: texts, Python
+/// objects, numbers of eight bits. Its other arrays may be read.
+class type_error : public io_error {
+ public:
+  using io_error::io_error;
+};
+
 }  // namespace diffseg

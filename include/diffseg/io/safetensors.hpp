@@ -45,8 +45,8 @@ class SafetensorsFile {
     const auto& entry = entries_[static_cast<std::size_t>(found - names_.begin())];
     const std::string own_name = detail::message(file_.name, '[', name, ']');
     const auto known = detail::safetensors_type(entry.dtype);
-    detail::require_io(known && known->type, own_name, "dtype: ", entry.dtype,
-                       " is not read; save the tensor as F16, BF16, F32 or F64");
+    detail::require_io<type_error>(known && known->type, own_name, "dtype: ", entry.dtype,
+                                   " is not read; save the tensor as F16, BF16, F32 or F64");
     const auto numbers = file_.bytes.subspan(begin_ + entry.begin, entry.end - entry.begin);
     return detail::make_tensor({*known->type, entry.shape}, {own_name, numbers, file_.owner});
   }

@@ -126,15 +126,23 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
 }  // namespace detail
 
 /// `tensor` as one layer where it lies: [heads, queries, keys], [heads, h, w, keys] or [heads, h,
-/// w, key h, key w] of f16, bf16, f32 or f64; a batch goes into the heads first, by merged(0), or
-/// is chosen from by at(0, i) or range(0, i, j). Heads and queries may lie apart, the numbers of a
-/// row are neighbours. The layer shares `tensor.owner` and keeps nothing else alive. Throws
-/// std::invalid_argument "view: ..." when shape, type, strides or grids are none of these.
+/// w, key h, key w] of f16, bf16, f32 or f64, a head mean [n, n] or a batch of one [1, heads, n,
+/// n]; any other batch goes into the heads first, by merged(0), or is chosen from by at(0, i) or
+/// range(0, i, j). Tokens that are no cells are skipped as skip_tokens does. Heads and queries may
+/// lie apart, the numbers of a row are neighbours. The layer shares `tensor.owner` and keeps
+/// nothing else alive. Throws std::invalid_argument "view: ..." when shape, type, strides or grids
+/// are none of these.
 [[nodiscard]] inline Layer layer_from(const TensorView& tensor, const LayerGrids& grids = {}) {
   TensorView rows = detail::checked_view(tensor);
   const detail::ViewRefusal refusal{rows.name};
+  if (detail::is_batch_of_one(rows.shape, grids)) rows = rows.at(0, 0);
+  if (rows.rank() == 2 && rows.shape[0] == rows.shape[1]) {
+    rows.shape.insert(rows.shape.begin(), 1);
+    rows.strides.insert(rows.strides.begin(), 0);
+  }
   detail::check_attention_shape(rows.shape, refusal);
-  Layer layer = detail::layer_of_shape(rows.shape, rows.type, grids, refusal);
+  Layer layer = detail::layer_of_shape(rows.shape, rows.type,
+                                       detail::sequence_grids(rows.shape, grids, refusal), refusal);
   if (rows.rank() == 5) rows = rows.merged(3);
   if (rows.rank() == 4) rows = rows.merged(1);
   detail::check_rows(rows);
@@ -143,7 +151,7 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
   layer.name = rows.name;
   layer.head_stride = detail::layer_stride(rows, 0);
   layer.row_stride = detail::layer_stride(rows, 1);
-  return layer;
+  return detail::without_skipped(std::move(layer), grids, refusal);
 }
 
 /// Queries [heads, tokens, depth] and keys [heads, key tokens, depth] of one type as a layer of
@@ -168,8 +176,9 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
                   "scale: must be > 0, or 0 for 1 / sqrt(depth), ", "got ", scale);
   detail::check_rows(q);
   detail::check_rows(k);
+  const std::vector<Index> shape = {q.shape[0], q.shape[1], k.shape[1]};
   Layer layer =
-      detail::layer_of_shape({q.shape[0], q.shape[1], k.shape[1]}, q.type, grids, refusal);
+      detail::layer_of_shape(shape, q.type, detail::sequence_grids(shape, grids, refusal), refusal);
   layer.kind = LayerKind::queries_keys;
   layer.name = q.name;
   layer.data = q.data;
@@ -181,7 +190,7 @@ inline std::shared_ptr<const void> both_owners(const std::shared_ptr<const void>
   layer.row_stride = detail::layer_stride(q, 1);
   layer.key_head_stride = detail::layer_stride(k, 0);
   layer.key_row_stride = detail::layer_stride(k, 1);
-  return layer;
+  return detail::without_skipped(std::move(layer), grids, refusal);
 }
 
 namespace detail {
@@ -213,6 +222,7 @@ inline void check_entries(const TensorView& view) {
                   detail::shape_text(numbers.shape), " and ", detail::shape_text(columns.shape));
   const bool wide = columns.type == NumberType::i64;
   refusal.require(wide || columns.type == NumberType::i32, "type: keys must be int32 or int64");
+  refusal.require(grids.skip.empty(), "skip: tokens of a sparse layer are left out by skip_tokens");
   detail::check_entries(numbers);
   detail::check_entries(columns);
   const Index tokens = grids.keys == GridSize{} ? numbers.shape[1] : grids.keys.cells();

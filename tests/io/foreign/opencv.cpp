@@ -51,8 +51,8 @@ void check_layers(foreign::Expect& expect) {
     kept = diffseg::layer_from(diffseg::view(std::move(temporary)));
   }
   expect.that(static_cast<const float*>(kept.data)[287] == 0.5F, "a matrix given away lives on");
-  expect.refused([&] { return diffseg::layer_from(diffseg::view(cv::Mat(4, 4, CV_32F))); },
-                 "got [4, 4]");
+  expect.refused([&] { return diffseg::layer_from(diffseg::view(cv::Mat(4, 5, CV_32F))); },
+                 "got [4, 5]");
   expect.refused([&] { return diffseg::layer_from(diffseg::view(cv::Mat(3, extents, CV_8U))); },
                  "floating point");
 }

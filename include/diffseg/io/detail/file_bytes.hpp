@@ -24,17 +24,17 @@ struct FileBytes {
 
 namespace detail {
 
-/// Throws io_error "NAME: parts..." unless `condition` holds; parts: field, reason; remedy. What a
+/// Throws an Error "NAME: parts..." unless `condition` holds; parts: field, reason; remedy. What a
 /// file says reaches the message without control characters, which could cut it or drive a
 /// terminal.
-template <class... Parts>
+template <class Error = io_error, class... Parts>
 void require_io(bool condition, const std::string& name, const Parts&... parts) {
   if (condition) return;
   std::string text = message(name, ": ", parts...);
   for (char& letter : text) {
     if (static_cast<unsigned char>(letter) < 32 || letter == 127) letter = '?';
   }
-  throw io_error(text);
+  throw Error(text);
 }
 
 inline std::string_view text_of(std::span<const std::byte> bytes) {

@@ -58,8 +58,9 @@ class NpyHeaderParser {
       header_.fortran_order = accept('T', "rue");
       return check(header_.fortran_order || accept('F', "alse"), "True or False");
     }
-    require_io(!peek('[') && !peek('('), name_,
-               "descr: items of several fields are not read; save one field as its own array");
+    require_io<type_error>(
+        !peek('[') && !peek('('), name_,
+        "descr: items of several fields are not read; save one field as its own array");
     header_.descr = quoted();
   }
 
@@ -146,17 +147,18 @@ inline std::string_view npy_header_text(std::string_view front, const std::strin
 }
 
 inline std::size_t npy_item_bytes(const std::string& descr, const std::string& name) {
-  require_io(descr.find('O') == std::string::npos, name,
-             "descr: Python objects are never read; save an array of numbers");
+  require_io<type_error>(descr.find('O') == std::string::npos, name,
+                         "descr: Python objects are never read; save an array of numbers");
   constexpr std::array<std::string_view, 12> known{"b1", "i1", "i2", "i4", "i8", "u1",
                                                    "u2", "u4", "u8", "f2", "f4", "f8"};
   const std::string_view type =
       std::string_view(descr).substr(std::min<std::size_t>(1, descr.size()));
   const bool order = descr.starts_with('<') || descr.starts_with('>') || descr.starts_with('=');
-  require_io(std::find(known.begin(), known.end(), type) != known.end() &&
-                 (order || (descr[0] == '|' && type[1] == '1')),
-             name, "descr: must be b1, i1..i8, u1..u8, f2, f4 or f8 with a byte order, got '",
-             descr.substr(0, 16), "'; convert the array with astype");
+  require_io<type_error>(std::find(known.begin(), known.end(), type) != known.end() &&
+                             (order || (descr[0] == '|' && type[1] == '1')),
+                         name,
+                         "descr: must be b1, i1..i8, u1..u8, f2, f4 or f8 with a byte order, got '",
+                         descr.substr(0, 16), "'; convert the array with astype");
   return static_cast<std::size_t>(type[1] - '0');
 }
 

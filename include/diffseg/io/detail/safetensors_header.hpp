@@ -129,6 +129,7 @@ class SafetensorsHeaderReader {
   }
 
   void read_metadata(const Json& value) {
+    if (value.is_null()) return;  // the format's own library reads it as none
     check(value.is_object(), "__metadata__: must be an object of texts");
     for (const auto& [key, text] : value.items()) {
       check(text.is_string(), "__metadata__: '", key, "' must be a text");
