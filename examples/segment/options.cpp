@@ -155,6 +155,10 @@ void add_finish_options(CLI::App& app, Options& options) {
       "--tidy,!--no-tidy", options.tidy,
       "Make each connected region a segment, give small ones away (default on; of attention "
       "off)");
+  app.add_flag_function(
+      "--fit-borders,!--no-fit-borders",
+      [&](std::int64_t count) { options.fit_borders = count > 0; },
+      "Fit the borders to the photo, where the label PNG has its size (default as --tidy)");
   app.add_option("--min-area", options.min_area,
                  "Least share of the photo that a tidy segment has (default 0.01)")
       ->check(CLI::Validator(
@@ -168,7 +172,7 @@ void add_finish_options(CLI::App& app, Options& options) {
       ->option_text("SHARE");
   app.add_flag_callback(
       "--exact", [&] { options.refine = options.tidy = false; },
-      "DiffSeg and nothing more: --no-refine --no-tidy");
+      "DiffSeg and nothing more: --no-refine --no-tidy --no-fit-borders");
 }
 
 void add_output_options(CLI::App& app, Options& options) {

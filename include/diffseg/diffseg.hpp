@@ -7,6 +7,7 @@
 #include "diffseg/attention/aggregate_cross.hpp"
 #include "diffseg/attention/aggregate_stream.hpp"
 #include "diffseg/attention/downsample.hpp"
+#include "diffseg/labels/fit_borders.hpp"
 #include "diffseg/labels/name.hpp"
 #include "diffseg/labels/tidy.hpp"
 #include "diffseg/merge/refine.hpp"
