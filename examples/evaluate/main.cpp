@@ -86,8 +86,8 @@ Result score_photo(const LabelFiles& files, const Options& options) {
   result.score.segments = static_cast<Index>(used.size());
   result.score.scores = diffseg::score(predicted, truths);
   for (const Labels& truth : truths) {
-    result.score.borders += diffseg::score_boundaries(predicted, truth).f_measure /
-                            static_cast<double>(truths.size());
+    result.score.borders +=
+        diffseg::score_boundaries(predicted, truth).f_measure / static_cast<double>(truths.size());
   }
   return result;
 }

@@ -93,8 +93,7 @@ Summary summarise(const std::vector<PhotoScore>& photos) {
 void print_table(std::ostream& out, const std::vector<PhotoScore>& photos, const Summary& summary) {
   out << std::left << std::setw(24) << "photo" << std::right << std::setw(8) << "truths"
       << std::setw(10) << "segments" << std::setw(10) << "covering" << std::setw(10) << "PRI"
-      << std::setw(10) << "VoI/bit" << std::setw(10) << "ARI" << std::setw(10)
-      << "borders" << '\n';
+      << std::setw(10) << "VoI/bit" << std::setw(10) << "ARI" << std::setw(10) << "borders" << '\n';
   for (const PhotoScore& photo : photos) {
     if (!photo.error.empty()) continue;
     print_row(out, photo.id, photo.truths, static_cast<double>(photo.segments), photo.scores,

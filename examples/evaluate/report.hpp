@@ -16,7 +16,7 @@ struct PhotoScore {
   diffseg::Index truths = 0;
   diffseg::Index segments = 0;           ///< labels that occur in the prediction
   diffseg::PartitionScores scores = {};  ///< means over the truths
-  double borders = 0;  ///< F of the borders within 2 pixels, mean over the truths
+  double borders = 0;                    ///< F of the borders within 2 pixels, mean over the truths
 };
 
 /// All photos together.

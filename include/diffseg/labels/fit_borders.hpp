@@ -16,6 +16,7 @@
 #include "diffseg/data/labels.hpp"
 #include "diffseg/labels/detail/absorb_small.hpp"
 #include "diffseg/labels/detail/guided_tile.hpp"
+#include "diffseg/labels/detail/mirrored_cut.hpp"
 #include "diffseg/math/lightness.hpp"
 
 namespace diffseg {
@@ -25,10 +26,10 @@ namespace diffseg {
 /// pixel takes the label whose filtered mask is largest, then regions that are too small go to the
 /// neighbour with the longest shared border, as in Tidy. Labels keep their ids, `proposals` stay as
 /// they are; a label may lose all its pixels (then it counts still), and a region may fall in two.
-/// No pixel farther than twice the radius from a border changes, but for small regions. The filtered
-/// masks are never stored. The same bits for any number of threads. Errors: std::invalid_argument
-/// for options outside their range, labels outside 0 .. count() - 1, a photo of another size or with
-/// numbers outside 0..1.
+/// No pixel farther than twice the radius from a border changes, but for small regions. The
+/// filtered masks are never stored. The same bits for any number of threads. Errors:
+/// std::invalid_argument for options outside their range, labels outside 0 .. count() - 1, a photo
+/// of another size or with numbers outside 0..1.
 struct FitBorders {
   using Stage = void;  ///< it may follow a chain, by a lambda that adds the photo
 
@@ -58,23 +59,13 @@ struct FitBorders {
                   Workspace& workspace) const;
 
  private:
-  static constexpr Index tile = 128;  // pixels a side at most: what a thread works on stays in L2
+  static constexpr Index tile_side = 128;  // at most: what a thread works on stays in its cache
 
   /// What one thread works with.
   struct Scratch {
     detail::GuidedTile tile;
     detail::Buffer<float> lightness;
   };
-
-  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-  /// Position i of a line of `count` pixels that is mirrored at both ends, which stand once.
-  static Index mirrored(Index i, Index count) {
-    if (count == 1) return 0;
-    const Index period = 2 * (count - 1);
-    i = (i % period + period) % period;
-    return std::min(i, period - i);
-  }
 
   template <class Scalar>
   void check(const Labels& labels, const Image<Scalar>& photo) const {
@@ -104,48 +95,64 @@ struct FitBorders {
     return detail::is_finite(value) && value >= Scalar(0) && value <= Scalar(1);
   }
 
-  /// Fits the tile of `size` pixels at (top, left).
+  /// Fits the tile of `size` pixels whose first is (top, left).
   template <class Scalar>
-  void fit(const detail::GuidedFilter& filter, const Labels& labels, const Image<Scalar>& photo,
-           Index top, Index left, GridSize size, Scratch& scratch, std::int32_t* out) const {
+  static void fit(const detail::GuidedFilter& filter, const Labels& labels,
+                  const Image<Scalar>& photo, Index top, Index left, GridSize size,
+                  Scratch& scratch, std::int32_t* out) {
     const Index margin = filter.width - 1;
-    const auto [height, width] = labels.size;
-    const GridSize whole{size.height + 2 * margin, size.width + 2 * margin};
-    // The columns that are not mirrored; those that are, are among them.
-    const Index begin = std::max<Index>(0, margin - left);
-    const Index end = std::min(whole.width, width - left + margin);
-    const auto mirror = [&](auto* row) {
-      for (Index x = 0; x < begin; ++x) {
-        row[x] = row[mirrored(left - margin + x, labels.size.width) - left + margin];
-      }
-      for (Index x = end; x < whole.width; ++x) {
-        row[x] = row[mirrored(left - margin + x, labels.size.width) - left + margin];
-      }
-    };
-    const auto place = [&](Index y) {
-      return mirrored(top - margin + y, labels.size.height) * labels.size.width + left - margin +
-             begin;
-    };
-    for (Index y = 0; y < whole.height; ++y) {
-      std::int32_t* const row = scratch.tile.labels.data() + y * whole.width;
-      std::copy_n(labels.values.data() + place(y), end - begin, row + begin);
-      mirror(row);
+    const Index line = labels.size.width;
+    const detail::MirroredCut rows{top - margin, size.height + 2 * margin, labels.size.height};
+    const detail::MirroredCut columns{left - margin, size.width + 2 * margin, line};
+    const Index begin = columns.begin();
+    const Index count = columns.end() - begin;
+    const auto source = [&](Index y) { return rows.source(y) * line + columns.source(begin); };
+    detail::GuidedTile& tile = scratch.tile;
+    tile.begin(filter, size);
+    for (Index y = 0; y < rows.size; ++y) {
+      std::int32_t* const row = tile.labels.data() + y * columns.size;
+      std::copy_n(labels.values.data() + source(y), count, row + begin);
+      columns.mirror(row);
     }
-    std::int32_t* const target = out + top * width + left;
-    if (const auto& present = scratch.tile.begin(filter, size); present.size() == 1) {
+    std::int32_t* const target = out + top * line + left;
+    const auto& present = tile.find_labels(filter);
+    if (present.size() == 1) {
       for (Index y = 0; y < size.height; ++y) {
-        std::fill_n(target + y * width, size.width, present.front().label);
+        std::fill_n(target + y * line, size.width, present.front().label);
       }
       return;
     }
-    for (Index y = 0; y < whole.height; ++y) {
-      detail::lightness(photo.values.data() + place(y) * photo.channels, end - begin,
-                        photo.channels, scratch.lightness.data() + begin);
-      mirror(scratch.lightness.data());
-      scratch.tile.set_guide(y, scratch.lightness.data());
+    float* const light = scratch.lightness.data();
+    for (Index y = 0; y < rows.size; ++y) {
+      detail::lightness(photo.values.data() + source(y) * photo.channels, count, photo.channels,
+                        light + begin);
+      columns.mirror(light);
+      tile.guide.set_row(y, light);
     }
-    scratch.tile.run(filter, target, width);
-    static_cast<void>(height);
+    tile.run(filter, target, line);
+  }
+
+  template <class Scalar>
+  static void fit_tiles(const detail::GuidedFilter& filter, const Labels& labels,
+                        const Image<Scalar>& photo, std::vector<Scratch>& kept, std::int32_t* out) {
+    const auto [height, width] = labels.size;
+    const Index rows = (height + tile_side - 1) / tile_side;
+    const Index columns = (width + tile_side - 1) / tile_side;
+    const GridSize largest{(height + rows - 1) / rows, (width + columns - 1) / columns};
+    detail::parallel_for(
+        rows * columns, kept,
+        [&](Scratch& scratch) {
+          scratch.tile.prepare(filter, largest);
+          detail::make_room(scratch.lightness, largest.width + 2 * (filter.width - 1));
+        },
+        [&, height = height, width = width](Index index, Scratch& scratch) {
+          const Index y = index / columns;
+          const Index x = index % columns;
+          const Index top = y * height / rows;
+          const Index left = x * width / columns;
+          const GridSize size{(y + 1) * height / rows - top, (x + 1) * width / columns - left};
+          fit(filter, labels, photo, top, left, size, scratch, out);
+        });
   }
 
   void absorb(Labels& labels) const {
@@ -168,25 +175,7 @@ void FitBorders::operator()(const Labels& labels, const Image<Scalar>& photo, La
   result.size = labels.size;
   result.proposals = labels.proposals;
   result.values.resize(labels.values.size());
-  const auto tiles = [](Index pixels) { return (pixels + tile - 1) / tile; };
-  const Index rows = tiles(labels.size.height);
-  const Index columns = tiles(labels.size.width);
-  const GridSize largest{std::min(tile, labels.size.height), std::min(tile, labels.size.width)};
-  detail::parallel_for(
-      rows * columns, workspace.get<std::vector<Scratch>>(),
-      [&](Scratch& scratch) {
-        scratch.tile.prepare(filter, largest);
-        detail::make_room(scratch.lightness, largest.width + 2 * (filter.width - 1));
-      },
-      [&](Index index, Scratch& scratch) {
-        const Index y = index / columns;
-        const Index x = index % columns;
-        const Index top = y * labels.size.height / rows;
-        const Index left = x * labels.size.width / columns;
-        const GridSize size{(y + 1) * labels.size.height / rows - top,
-                            (x + 1) * labels.size.width / columns - left};
-        fit(filter, labels, photo, top, left, size, scratch, result.values.data());
-      });
+  fit_tiles(filter, labels, photo, workspace.get<std::vector<Scratch>>(), result.values.data());
   if (min_area > 0) absorb(result);
   out = std::move(result);
 }

@@ -17,8 +17,8 @@ class LinearLight {
   LinearLight() {
     for (std::size_t i = 0; i < table_.size(); ++i) {
       const double value = static_cast<double>(i) / steps;
-      table_[i] = static_cast<float>(
-          value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4));
+      table_[i] = static_cast<float>(value <= 0.04045 ? value / 12.92
+                                                      : std::pow((value + 0.055) / 1.055, 2.4));
     }
   }
   /// Of the step nearest to `value`, which is in 0..1.
@@ -36,8 +36,8 @@ class LinearLight {
   std::array<float, steps + 1> table_;
 };
 
-/// out [count] = L / 100 (CIE L*a*b*, D65), 0..1, of sRGB-encoded pixels [count, channels]; 1 channel
-/// (grey) or 3, numbers in 0..1, read in steps of 1 / 4096.
+/// out [count] = L / 100 (CIE L*a*b*, D65), 0..1, of sRGB-encoded pixels [count, channels]; 1
+/// channel (grey) or 3, numbers in 0..1, read in steps of 1 / 4096.
 template <class Scalar>
 void lightness(const Scalar* pixels, Index count, Index channels, float* out) {
   const LinearLight& linear = LinearLight::table();

@@ -12,8 +12,8 @@
 namespace diffseg::detail {
 
 /// Gives regions of fewer than `least` cells to their nearest() region, smallest first, until there
-/// are none or nothing else is left. What a region joins is at least as large as itself, so a border
-/// is looked at a logarithmic number of times.
+/// are none or nothing else is left. What a region joins is at least as large as itself, so a
+/// border is looked at a logarithmic number of times.
 inline void absorb_small(RegionGraph& graph, double least) {
   using Entry = std::pair<Index, Index>;  // cells, region
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
