@@ -99,18 +99,13 @@ Matrix<double> box_means(const Matrix<double>& in, Index radius) {
   return turn(turn(in)) / (side * side);
 }
 
-/// L / 100 in double.
+/// L / 100 in steps of 1 / 4096.
 Matrix<double> guide_of(const Image<double>& photo) {
-  const auto linear = [](double v) {
-    return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
-  };
+  std::vector<float> light(static_cast<std::size_t>(photo.size.cells()));
+  detail::lightness(photo.values.data(), photo.size.cells(), photo.channels, light.data());
   Matrix<double> guide(photo.size.height, photo.size.width);
   for (Index i = 0; i < guide.size(); ++i) {
-    const double* const pixel = photo.values.data() + i * photo.channels;
-    const bool grey = photo.channels == 1;
-    const double y = 0.2126729 * linear(pixel[0]) + 0.7151522 * linear(pixel[grey ? 0 : 1]) +
-                     0.0721750 * linear(pixel[grey ? 0 : 2]);
-    guide.data()[i] = y > 216.0 / 24389 ? 1.16 * std::cbrt(y) - 0.16 : y * 24389 / 2700;
+    guide.data()[i] = std::round(light[static_cast<std::size_t>(i)] * 4096.0F) / 4096;
   }
   return guide;
 }
@@ -234,8 +229,9 @@ TEST_CASE("FitBorders takes the largest of the filtered masks", "[unit][law]") {
     const Labels fitted = stage(labels, photo);
     const auto masks = filtered_masks(labels, guide_of(photo), stage);
     CAPTURE(size.height, size.width, stage.radius, stage.epsilon);
-    // The guide comes in steps of 1 / 4096, and no slope is larger than 1 / (4 sqrt(epsilon)).
-    const double near = 1.0 / (4096 * std::sqrt(stage.epsilon));
+    // Slopes and offsets in steps of 1 / unit, sums of them in float.
+    const double unit = detail::GuidedFilter(stage.radius, stage.epsilon).unit;
+    const double near = 2 / unit + 1e-6 / std::sqrt(stage.epsilon);
     Index differ = 0;
     for (Index i = 0; i < size.cells(); ++i) {
       double best = -1e300;

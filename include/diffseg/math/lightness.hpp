@@ -24,7 +24,8 @@ class LinearLight {
   /// Of the step nearest to `value`, which is in 0..1.
   template <class Scalar>
   [[nodiscard]] float operator()(Scalar value) const {
-    return table_[static_cast<std::size_t>(value * Scalar(steps) + Scalar(0.5))];
+    const Scalar rounded = value * Scalar(steps) + Scalar(0.5);
+    return table_[static_cast<std::size_t>(rounded)];
   }
   [[nodiscard]] static const LinearLight& table() {
     static const LinearLight instance;

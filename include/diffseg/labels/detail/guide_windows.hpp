@@ -76,7 +76,8 @@ class GuideWindows {
   void set_row(Index y, const float* lightness) {
     std::int32_t* const guide = guide_.data() + y * stride_;
     for (Index x = 0; x < stride_; ++x) {
-      guide[x] = static_cast<std::int32_t>(lightness[x] * GuidedFilter::steps + 0.5F);
+      const float rounded = lightness[x] * GuidedFilter::steps + 0.5F;
+      guide[x] = static_cast<std::int32_t>(rounded);
     }
   }
 
