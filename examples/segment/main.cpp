@@ -4,6 +4,7 @@
 #include <chrono>
 #include <compiled/float.hpp>
 #include <cstdlib>
+#include <diffseg/attention/sinks.hpp>
 #include <diffseg/io/error.hpp>
 #include <iostream>
 #include <new>
@@ -105,7 +106,11 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
   const diffseg::Index columns = attention.cross.empty() ? 0 : attention.cross.front().keys.width;
   const std::vector<diffseg::Name::Noun> nouns =
       find_nouns(options.nouns, attention.tokens, columns, options.attention.front().string());
-  const auto maps = diffseg::Aggregate{.weights = attention.weights}(attention.self);
+  diffseg::Layers self = attention.self;
+  if (options.sinks) {
+    for (diffseg::Layer& layer : self) layer = diffseg::leave_out_sinks(layer, *options.sinks);
+  }
+  const auto maps = diffseg::Aggregate{.weights = attention.weights}(self);
   const diffseg::GridSize size = photo.values.empty() ? size_of(maps.grid()) : photo.size;
   const diffseg::Labels labels = fit_borders(
       segment_maps(maps, compare_attention(options, maps.grid()), size, options, report), photo,

@@ -119,6 +119,11 @@ void add_attention_options(CLI::App& app, Options& options) {
       ->option_text("FILE|DIR ...");
   app.add_option("--image", options.image, "The photo of the attention, for its size and overlay")
       ->option_text("PHOTO");
+  app.add_option("--sinks", options.sinks,
+                 "Leave out keys that get more than this share of a layer's attention, 0..1, and "
+                 "8 times an even share (default none; 0.1 finds sinks)")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->option_text("SHARE");
   app.add_option_function<std::vector<std::string>>(
          "--names",
          [&](const std::vector<std::string>& words) {
@@ -133,7 +138,7 @@ void add_attention_options(CLI::App& app, Options& options) {
 /// Refuses photos beside attention, and gives attention DiffSeg's own defaults.
 void settle_attention(const CLI::App& app, Options& options) {
   if (options.attention.empty()) {
-    for (const char* option : {"--image", "--names"}) {
+    for (const char* option : {"--image", "--names", "--sinks"}) {
       if (app.count(option) != 0) throw CLI::RequiresError(option, "--attention");
     }
     return;

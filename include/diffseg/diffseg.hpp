@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // From a photo or from attention to masks. Beside it, to be included by who wants them:
-// attention/layer_parts.hpp, models.hpp, sparse_layer.hpp and top_k.hpp,
+// attention/layer_parts.hpp, models.hpp, sinks.hpp, sparse_layer.hpp and top_k.hpp,
 // merge/refine_projected.hpp, labels/evaluate.hpp, and io/ for files and other libraries' tensors.
 #pragma once
 
