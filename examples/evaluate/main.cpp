@@ -38,6 +38,7 @@ covering  of the annotators' regions by predicted ones (Arbelaez et al. 2011), 0
           row every annotator of every photo counts alike, the other columns are means over photos
 PRI       probabilistic Rand index, 0..1        VoI  variation of information in bits, 0 is best
 ARI       adjusted Rand index, 0 for chance, 1 is best
+borders   F-measure of the borders within 2 pixels of each other (Csurka et al. 2013), 0..1
 
 Exit status: 0 done, 1 a photo could not be scored (the others were), 2 usage.)";
 
@@ -84,6 +85,10 @@ Result score_photo(const LabelFiles& files, const Options& options) {
   result.score.truths = static_cast<Index>(truths.size());
   result.score.segments = static_cast<Index>(used.size());
   result.score.scores = diffseg::score(predicted, truths);
+  for (const Labels& truth : truths) {
+    result.score.borders +=
+        diffseg::score_boundaries(predicted, truth).f_measure / static_cast<double>(truths.size());
+  }
   return result;
 }
 

@@ -31,11 +31,12 @@ std::vector<Protocol> protocols(const Summary& summary) {
        per_dataset(photos, Unmatched::false_positives)}};
 }
 
-Json to_json(const PartitionScores& scores, double covering) {
+Json to_json(const PartitionScores& scores, double covering, double borders) {
   return {{"covering", covering},
           {"probabilistic_rand_index", scores.rand_index},
           {"variation_of_information", scores.variation_of_information},
-          {"adjusted_rand_index", scores.adjusted_rand_index}};
+          {"adjusted_rand_index", scores.adjusted_rand_index},
+          {"border_f_measure", borders}};
 }
 
 Json to_json(const PhotoScore& photo) {
@@ -47,16 +48,17 @@ Json to_json(const PhotoScore& photo) {
   json["size"] = {{"height", photo.size.height}, {"width", photo.size.width}};
   json["truths"] = photo.truths;
   json["segments"] = photo.segments;
-  json.update(to_json(photo.scores, photo.scores.covering));
+  json.update(to_json(photo.scores, photo.scores.covering, photo.borders));
   return json;
 }
 
 void print_row(std::ostream& out, const std::string& name, diffseg::Index truths, double segments,
-               const PartitionScores& scores, double covering) {
+               const PartitionScores& scores, double covering, double borders) {
   out << std::left << std::setw(24) << name << std::right << std::setw(8) << truths << std::fixed
       << std::setprecision(1) << std::setw(10) << segments << std::setprecision(4) << std::setw(10)
       << covering << std::setw(10) << scores.rand_index << std::setw(10)
-      << scores.variation_of_information << std::setw(10) << scores.adjusted_rand_index << '\n';
+      << scores.variation_of_information << std::setw(10) << scores.adjusted_rand_index
+      << std::setw(10) << borders << '\n';
 }
 
 }  // namespace
@@ -73,6 +75,7 @@ Summary summarise(const std::vector<PhotoScore>& photos) {
     summary.mean.covering += photo.scores.covering;
     summary.mean.rand_index += photo.scores.rand_index;
     summary.mean.variation_of_information += photo.scores.variation_of_information;
+    summary.borders += photo.borders;
     summary.mean.adjusted_rand_index += photo.scores.adjusted_rand_index;
   }
   if (summary.photos == 0) return summary;
@@ -83,20 +86,21 @@ Summary summarise(const std::vector<PhotoScore>& photos) {
   summary.mean.rand_index /= count;
   summary.mean.variation_of_information /= count;
   summary.mean.adjusted_rand_index /= count;
+  summary.borders /= count;
   return summary;
 }
 
 void print_table(std::ostream& out, const std::vector<PhotoScore>& photos, const Summary& summary) {
   out << std::left << std::setw(24) << "photo" << std::right << std::setw(8) << "truths"
       << std::setw(10) << "segments" << std::setw(10) << "covering" << std::setw(10) << "PRI"
-      << std::setw(10) << "VoI/bit" << std::setw(10) << "ARI" << '\n';
+      << std::setw(10) << "VoI/bit" << std::setw(10) << "ARI" << std::setw(10) << "borders" << '\n';
   for (const PhotoScore& photo : photos) {
     if (!photo.error.empty()) continue;
     print_row(out, photo.id, photo.truths, static_cast<double>(photo.segments), photo.scores,
-              photo.scores.covering);
+              photo.scores.covering, photo.borders);
   }
   print_row(out, "all " + std::to_string(summary.photos), summary.truths, summary.segments,
-            summary.mean, summary.covering);
+            summary.mean, summary.covering, summary.borders);
   for (const auto& [name, counts] : protocols(summary)) {
     out << std::left << std::setw(44) << name << std::right << "accuracy " << std::setw(7)
         << counts.pixel_accuracy() << "  mIoU " << std::setw(7) << counts.mean_iou() << '\n';
@@ -105,7 +109,7 @@ void print_table(std::ostream& out, const std::vector<PhotoScore>& photos, const
 
 void print_json(std::ostream& out, const std::vector<PhotoScore>& photos, const Summary& summary) {
   Json all{{"photos", summary.photos}, {"truths", summary.truths}, {"segments", summary.segments}};
-  all.update(to_json(summary.mean, summary.covering));
+  all.update(to_json(summary.mean, summary.covering, summary.borders));
   all["covering_mean_over_photos"] = summary.mean.covering;
   Json classes = Json::array();
   for (const auto& [name, counts] : protocols(summary)) {

@@ -16,6 +16,7 @@ struct PhotoScore {
   diffseg::Index truths = 0;
   diffseg::Index segments = 0;           ///< labels that occur in the prediction
   diffseg::PartitionScores scores = {};  ///< means over the truths
+  double borders = 0;                    ///< F of the borders within 2 pixels, mean over the truths
 };
 
 /// All photos together.
@@ -25,6 +26,7 @@ struct Summary {
   double segments = 0;                 ///< mean over photos
   double covering = 0;                 ///< pooled: every annotator of every photo counts alike
   diffseg::PartitionScores mean = {};  ///< over photos
+  double borders = 0;                  ///< mean over photos
   std::vector<diffseg::Counts> confusions = {};  ///< one a truth; only with classes
 };
 

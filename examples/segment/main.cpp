@@ -4,6 +4,7 @@
 #include <chrono>
 #include <compiled/float.hpp>
 #include <cstdlib>
+#include <diffseg/attention/sinks.hpp>
 #include <diffseg/io/error.hpp>
 #include <iostream>
 #include <new>
@@ -64,10 +65,21 @@ diffseg::Labels segment_maps(const diffseg::Maps<float>& maps, const diffseg::Co
   return diffseg::Tidy{.min_area = options.min_area, .split = true}(assign(proposals));
 }
 
+/// `labels` with borders that follow the photo, tidied again where they were.
+diffseg::Labels fit_borders(const diffseg::Labels& labels, const diffseg::Image<float>& photo,
+                            const Options& options) {
+  if (photo.size != labels.size || !options.fit_borders.value_or(options.tidy)) return labels;
+  const auto fitted = diffseg::FitBorders{}(labels, photo);
+  if (!options.tidy) return fitted;
+  return diffseg::Tidy{.min_area = options.min_area, .split = true}(fitted);
+}
+
 diffseg::Labels segment_photo(const diffseg::Image<float>& photo, const Options& options,
                               PhotoReport& report) {
   const diffseg::Maps<float> maps = diffseg::Aggregate{}(diffseg::Affinity{}(photo));
-  return segment_maps(maps, compare_photo(options, maps.grid()), photo.size, options, report);
+  const diffseg::Labels labels =
+      segment_maps(maps, compare_photo(options, maps.grid()), photo.size, options, report);
+  return fit_borders(labels, photo, options);
 }
 
 /// The longer side 512 pixels, as the images of most models have, in the shape of the grid.
@@ -94,10 +106,15 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
   const diffseg::Index columns = attention.cross.empty() ? 0 : attention.cross.front().keys.width;
   const std::vector<diffseg::Name::Noun> nouns =
       find_nouns(options.nouns, attention.tokens, columns, options.attention.front().string());
-  const auto maps = diffseg::Aggregate{.weights = attention.weights}(attention.self);
+  diffseg::Layers self = attention.self;
+  if (options.sinks) {
+    for (diffseg::Layer& layer : self) layer = diffseg::leave_out_sinks(layer, *options.sinks);
+  }
+  const auto maps = diffseg::Aggregate{.weights = attention.weights}(self);
   const diffseg::GridSize size = photo.values.empty() ? size_of(maps.grid()) : photo.size;
-  diffseg::Labels labels =
-      segment_maps(maps, compare_attention(options, maps.grid()), size, options, report);
+  const diffseg::Labels labels = fit_borders(
+      segment_maps(maps, compare_attention(options, maps.grid()), size, options, report), photo,
+      options);
   if (!nouns.empty()) report.names = name_labels(attention, nouns, labels).groups;
   return labels;
 }

@@ -132,6 +132,11 @@ void add_attention_options(CLI::App& app, Options& options) {
       ->option_text("FILE|DIR ...");
   app.add_option("--image", options.image, "The photo of the attention, for its size and overlay")
       ->option_text("PHOTO");
+  app.add_option("--sinks", options.sinks,
+                 "Leave out keys that get more than this share of a layer's attention, 0..1, and "
+                 "8 times an even share (default none; 0.1 finds sinks)")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->option_text("SHARE");
   app.add_option_function<std::vector<std::string>>(
          "--names",
          [&](const std::vector<std::string>& words) {
@@ -147,7 +152,7 @@ void add_attention_options(CLI::App& app, Options& options) {
 /// Refuses photos beside attention, and gives attention DiffSeg's own defaults.
 void settle_attention(const CLI::App& app, Options& options) {
   if (options.attention.empty()) {
-    for (const char* option : {"--image", "--names", "--skip-first", "--skip-last"}) {
+    for (const char* option : {"--image", "--names", "--skip-first", "--skip-last", "--sinks"}) {
       if (app.count(option) != 0) throw CLI::RequiresError(option, "--attention");
     }
     return;
@@ -169,6 +174,10 @@ void add_finish_options(CLI::App& app, Options& options) {
       "--tidy,!--no-tidy", options.tidy,
       "Make each connected region a segment, give small ones away (default on; of attention "
       "off)");
+  app.add_flag_function(
+      "--fit-borders,!--no-fit-borders",
+      [&](std::int64_t count) { options.fit_borders = count > 0; },
+      "Fit the borders to the photo, where the label PNG has its size (default as --tidy)");
   app.add_option("--min-area", options.min_area,
                  "Least share of the photo that a tidy segment has (default 0.01)")
       ->check(CLI::Validator(
@@ -182,7 +191,7 @@ void add_finish_options(CLI::App& app, Options& options) {
       ->option_text("SHARE");
   app.add_flag_callback(
       "--exact", [&] { options.refine = options.tidy = false; },
-      "DiffSeg and nothing more: --no-refine --no-tidy");
+      "DiffSeg and nothing more: --no-refine --no-tidy --no-fit-borders");
 }
 
 void add_output_options(CLI::App& app, Options& options) {

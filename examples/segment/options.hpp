@@ -28,6 +28,8 @@ struct Options {
   std::optional<diffseg::GridSize> anchors;          ///< one for every 4 x 4 cells; published
   bool refine = true;                                ///< cluster the maps around the proposals
   bool tidy = true;                       ///< a label for each connected region, none too small
+  std::optional<double> sinks;            ///< share of attention of keys to leave out, 0..1
+  std::optional<bool> fit_borders;        ///< to the photo; as tidy
   double min_area = 0.01;                 ///< least share of the photo that a region has, 0..1
   std::optional<diffseg::GridSize> size;  ///< of the label PNG; the photo's
   std::filesystem::path output;           ///< folder of the results; empty: here

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // From a photo or from attention to masks. Beside it, to be included by who wants them:
-// attention/layer_parts.hpp, models.hpp, sparse_layer.hpp and top_k.hpp,
+// attention/layer_parts.hpp, models.hpp, sinks.hpp, sparse_layer.hpp and top_k.hpp,
 // merge/refine_projected.hpp, labels/evaluate.hpp, and io/ for files and other libraries' tensors.
 #pragma once
 
 #include "diffseg/attention/aggregate_cross.hpp"
 #include "diffseg/attention/aggregate_stream.hpp"
 #include "diffseg/attention/downsample.hpp"
+#include "diffseg/labels/fit_borders.hpp"
 #include "diffseg/labels/name.hpp"
 #include "diffseg/labels/tidy.hpp"
 #include "diffseg/merge/refine.hpp"

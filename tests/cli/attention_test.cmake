@@ -154,6 +154,10 @@ if(ERR MATCHES "Refine|Tidy|Affinity")
   message(SEND_ERROR "attention ran through more than DiffSeg:\n${ERR}")
 endif()
 
+# No sinks there, so nothing is left out.
+run(0 -o sinks --sinks 0.1 --attention all.npz)
+expect_same("no sinks" sinks/all.labels.png)
+
 # Names: by the tokens' texts, or by column.
 run(0 --json -o names --attention probabilities.json --names cat,helmet)
 expect_json(cat names 0 word)
@@ -242,7 +246,8 @@ write_manifest(bad/manifest.json "${good}" "\"tokens\": [\"a\"]" "\"file\": \"..
 expect_refusal("manifest.json: tokens: cross-attention of 5 tokens beside 1 texts" bad/manifest.json)
 
 # Usage: exit 2, nothing on stdout.
-foreach(mistake "--attention" "--names;cat" "--image;${PHOTOS}/exif_1.png"
+foreach(mistake "--attention" "--sinks;0.1" "--attention;all.npz;--sinks;0"
+        "--attention;all.npz;--sinks;1.5" "--names;cat" "--image;${PHOTOS}/exif_1.png"
         "${PHOTOS}/exif_1.png;--attention;all.npz" "--attention;all.npz;--names;=5"
         "--attention;all.npz;--names;cat=" "--attention;all.npz;--names;cat=3-2"
         "--attention;all.npz;--names;cat=-1" "--attention;all.npz;--names;cat=x"

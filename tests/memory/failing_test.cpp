@@ -146,7 +146,7 @@ struct Images {
   Maps<float> maps[2];
   Similarities<float> similarities[2];
   Proposals<float> proposals[2];
-  Labels labels[2];
+  Labels labels[2], fitted_from[2];
   CrossMaps<float> cross_maps[2];
   Image<float> photos[2];
   std::vector<std::vector<float>> numbers;
@@ -167,6 +167,7 @@ struct Images {
       labels[i] = Assign{.size = {40, 30 + i}}(proposals[i]);
       cross_maps[i] = AggregateCross{.size = {40, 30 + i}}(cross[i]);
       photos[i] = {{20 + i, 31}, 3, random_numbers((20 + i) * 31 * 3)};
+      fitted_from[i] = Assign{.size = photos[i].size}(proposals[i]);
     }
   }
 
@@ -260,6 +261,9 @@ TEST_CASE("Assign and what follows it are whole or empty when memory runs out", 
   });
   check_turns<Labels>(
       [&](int i, Labels& out) { Tidy{.min_area = 0.02, .split = true}(images().labels[i], out); });
+  check_turns<Labels>([&](int i, Labels& out) {
+    FitBorders{.radius = 3}(images().fitted_from[i], images().photos[i], out, workspace);
+  });
   check_turns<Names>([&](int i, Names& out) {
     const Name stage{{{"one", 0, 1 + i}, {"two", 2, 3}}};
     stage(images().cross_maps[i], images().labels[i], out);
@@ -351,4 +355,11 @@ TEST_CASE("a refused call of the other stages leaves whole or empty results", "[
                         [](Proposals<float>& p) { p.rows(3, 71) = not_a_number; });
   check_refused<Labels>(Tidy{.min_area = 0.02}, images().labels[0],
                         [](Labels& labels) { labels.values.back() = -5; });
+  check_refused<Labels>(
+      [](const Labels& labels, Labels& out) { FitBorders{}(labels, images().photos[0], out); },
+      images().fitted_from[0], [](Labels& labels) { labels.values.back() = -5; });
+  check_refused<Labels>([](const Image<float>& photo,
+                           Labels& out) { FitBorders{}(images().fitted_from[0], photo, out); },
+                        images().photos[0],
+                        [](Image<float>& photo) { photo.values.back() = not_a_number; });
 }

@@ -175,3 +175,33 @@ TEST_CASE("what the budget does not hold is refused before it is allocated", "[m
   REQUIRE_THAT(text, support::Contains("segment: memory_budget must be at least"));
   REQUIRE(peak < 100'000);
 }
+
+TEST_CASE("FitBorders takes less than four planes of the photo", "[memory][law]") {
+  const GridSize size{1500, 2000};
+  Image<float> photo(size, 3, {});
+  Labels labels{size, {}, {}};
+  unsigned noise = 1;
+  for (Index i = 0; i < size.cells(); ++i) {
+    const Index y = i / size.width;
+    const Index x = i % size.width;
+    for (int channel = 0; channel < 3; ++channel) {
+      noise = noise * 1664525U + 1013904223U;
+      photo.values.push_back(static_cast<float>((x / 37 + y / 53) % 3) * 0.3F +
+                             static_cast<float>(noise >> 8) * 0x1p-26F);
+    }
+    labels.values.push_back(static_cast<std::int32_t>((x + y / 3) * 5 / 2700 + 5 * (y * 4 / 1500)));
+  }
+  labels.proposals.resize(20);
+  labels.check("test");
+  const double plane = 4.0 * static_cast<double>(size.cells());
+  for (const int threads : {1, 4}) {
+    const ThreadLimit limit(threads);
+    Labels fitted = FitBorders{}(labels, photo);  // threads and tables are there from now on
+    REQUIRE(fitted.values != labels.values);
+    fitted = {};
+    const double peak = peak_of([&] { fitted = FitBorders{}(labels, photo); });
+    std::cout << "FitBorders, " << threads << " threads: " << peak / plane << " planes\n";
+    CHECK(peak > plane);
+    CHECK(peak < 4 * plane);
+  }
+}

@@ -13,6 +13,7 @@
 #include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"
 #include "diffseg/data/labels.hpp"
+#include "diffseg/labels/detail/absorb_small.hpp"
 #include "diffseg/math/region_graph.hpp"
 
 namespace diffseg {
@@ -50,7 +51,7 @@ struct Tidy {
     std::vector<std::int32_t> origins(labels.proposals.size());
     std::iota(origins.begin(), origins.end(), 0);
     if (split) split_labels(graph, origins);
-    absorb_small(graph, min_area * static_cast<double>(labels.size.cells()));
+    detail::absorb_small(graph, min_area * static_cast<double>(labels.size.cells()));
     if (max_labels > 0) absorb_labels(graph, static_cast<Index>(origins.size()));
     write(graph, labels.proposals, origins, labels.size, result);
     out = std::move(result);
@@ -85,25 +86,6 @@ struct Tidy {
       values[at(order[rank])] = static_cast<std::int32_t>(rank);
     }
     graph.set_values(std::move(values));
-  }
-
-  /// What a region joins is at least as large as itself, so a border is looked at a logarithmic
-  /// number of times.
-  static void absorb_small(detail::RegionGraph& graph, double least) {
-    Queue queue;
-    const auto push = [&](Index region) {
-      if (static_cast<double>(graph.area(region)) < least)
-        queue.emplace(graph.area(region), region);
-    };
-    for (Index region = 0; region < graph.count(); ++region) push(region);
-    while (!queue.empty()) {
-      const auto [area, region] = queue.top();
-      queue.pop();
-      if (graph.find(region) != region || graph.area(region) != area) continue;
-      const Index whole = graph.absorb(region);
-      if (whole == region && graph.area(whole) == area) return;  // nothing else is left
-      push(whole);
-    }
   }
 
   void absorb_labels(detail::RegionGraph& graph, Index values) const {
