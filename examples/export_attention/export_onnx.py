@@ -115,8 +115,9 @@ class Exporter:
         try:
             found = session.run(outputs, {self.image: values.astype(TYPES[inputs[0].type])})
         except Exception as error:  # onnxruntime's own kinds
-            raise ExportError(f"{self.path}: does not run on {sides[0]} x {sides[1]} pixels ({error})"
-                              + ("; leave out --size" if self.options.size else "")) from error
+            raise ExportError(
+                f"{self.path}: does not run on {sides[0]} x {sides[1]} pixels; many graphs take only the "
+                f"size that they were exported with, see --size ({onnx_graph.brief(error)})") from error
         return dict(zip(outputs, found))
 
     def prepare(self, photo, sides):

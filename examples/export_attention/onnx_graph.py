@@ -38,6 +38,10 @@ class Graph:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 self.constants[node.output[0]] = node.attribute[0].t
 
+    def is_zero(self, name):
+        """Whether the tensor is a constant of zeros."""
+        return name in self.constants and not onnx.numpy_helper.to_array(self.constants[name]).any()
+
     def below(self, name):
         """All tensors that depend on `name`, itself too."""
         found = {name}
@@ -84,11 +88,13 @@ def factors_of(graph, trail):
     """[(Mul or Div, tensor)] between product and soft-max; None where anything else is there."""
     factors = []
     for node, inner in zip(trail, trail[1:]):
+        side = list(node.input).index(inner.output[0])
+        other = node.input[1 - side] if len(node.input) == 2 else ""
+        if node.op_type == "Add" and graph.is_zero(other):  # a mask that hides nothing
+            continue
         if node.op_type not in SCALES:
             return None
         if node.op_type in ("Mul", "Div"):
-            side = list(node.input).index(inner.output[0])
-            other = node.input[1 - side]
             many = other in graph.constants and max(graph.constants[other].dims, default=1) > 1
             if many or (node.op_type == "Div" and side == 1):
                 return None
@@ -168,6 +174,12 @@ def image_input(path, model):
     raise ExportError(f"{path}: no input of four axes for the photo, got {', '.join(names)}")
 
 
+def brief(error):
+    """The first words of ONNX Runtime's message."""
+    text = " ".join(str(error).split())
+    return text if len(text) < 200 else text[:200] + " ..."
+
+
 class Runner:
     """A model in a temporary folder, of which sessions with other outputs are made."""
 
@@ -212,9 +224,10 @@ class Runner:
             del getattr(graph, field)[:]
             getattr(graph, field).extend(values)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # what fails is told by an exception
+        options.log_severity_level = 4  # what fails is told by an exception
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return onnxruntime.InferenceSession(self.save("part.onnx", model), options,
                                                 providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own kinds
-            raise ExportError(f"{self.path}: ONNX Runtime does not take it ({error})") from error
+            raise ExportError(f"{self.path}: ONNX Runtime does not take it ({brief(error)})") from error
