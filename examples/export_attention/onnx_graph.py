@@ -5,6 +5,7 @@ import os
 import tempfile
 
 import onnx
+import onnx.inliner
 import onnxruntime
 
 from attention_files import ExportError

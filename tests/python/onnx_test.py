@@ -43,7 +43,7 @@ class Builder:
     """Nodes and weights of a graph, names without meaning."""
 
     def __init__(self, seed=SEED):
-        self.nodes, self.weights = [], {}
+        self.nodes, self.weights, self.inputs = [], {}, {}
         self.random = np.random.default_rng(seed)
 
     def constant(self, array):
@@ -61,9 +61,10 @@ class Builder:
 
     def save(self, path, output, sides, dtype=np.float32):
         element = make.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        photo = make.make_tensor_value_info("photo", element, ["batch", 3, *sides])
+        inputs = [make.make_tensor_value_info(name, element, shape) for name, shape in
+                  {**self.inputs, "photo": ["batch", 3, *sides]}.items()]
         graph = make.make_graph(
-            self.nodes, "random", [photo], [make.make_empty_tensor_value_info(output)],
+            self.nodes, "random", inputs, [make.make_empty_tensor_value_info(output)],
             [onnx.numpy_helper.from_array(array, name) for name, array in self.weights.items()])
         opsets = [make.make_opsetid("", 17), make.make_opsetid("com.microsoft", 1)]
         onnx.save(make.make_model(graph, opset_imports=opsets, ir_version=8), path)
@@ -80,6 +81,9 @@ def make_vit(path, kinds, first=1, sides=("height", "width")):
     x = b.add("Reshape", x, b.constant(np.array([0, WIDTH, -1])))
     x = b.add("Transpose", x, perm=[0, 2, 1])
     x = b.add("Concat", weights["first"], x, axis=1)
+    b.inputs["text"] = [1, 16, WIDTH]  # attention of something else, as a CLIP's text has
+    text = b.add("MatMul", "text", b.add("Transpose", "text", perm=[0, 2, 1]))
+    b.add("MatMul", b.add("Softmax", text, axis=-1), "text")
     gate = b.add("Softmax", b.add("MatMul", x, b.weight(WIDTH, WIDTH)), axis=-1)  # no attention
     b.add("MatMul", gate, b.weight(WIDTH, WIDTH))
     for kind in kinds:
@@ -261,6 +265,13 @@ def check_refusals(folder):
     rows = b.add("Reshape", "photo", b.constant(np.array([0, 3, -1])))
     fused = b.save(os.path.join(folder, "fused.onnx"), b.add(
         "MultiHeadAttention", rows, rows, rows, num_heads=1, domain="com.microsoft"), (64, 64))
+    b = Builder()
+    b.inputs["time"] = [1, 3, 64, 64]
+    rows = b.add("Reshape", b.add("Add", "photo", "time"), b.constant(np.array([0, 3, -1])))
+    rows = b.add("Transpose", rows, perm=[0, 2, 1])
+    scores = b.add("MatMul", rows, b.add("Transpose", rows, perm=[0, 2, 1]))
+    timed = b.save(os.path.join(folder, "timed.onnx"), b.add(
+        "MatMul", b.add("Softmax", scores, axis=-1), rows), (64, 64))
     vit, _ = make_vit(os.path.join(folder, "vit.onnx"), [BIASED], 3)
     out = os.path.join(folder, "refused")
     broken = os.path.join(folder, "broken.png")
@@ -269,6 +280,7 @@ def check_refusals(folder):
     for call, words in (
             ([none, photo], "no self-attention that comes from the photo"),
             ([fused, photo], "fused into single nodes (1 MultiHeadAttention)"),
+            ([timed, photo, "--patch", "1"], "must need nothing but a photo"),
             ([broken, photo], "is no ONNX model"),
             ([vit, photo], "give the tokens in front with --skip"),
             ([vit, photo, "--kind", "queries_keys"], "use --kind scores"),
