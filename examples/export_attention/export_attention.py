@@ -29,7 +29,8 @@ class Recorder:
     """An attention processor that computes what diffusers' own does, and keeps a copy.
 
     Self-attention is summed over heads and layers of one grid as it comes, so that no more than
-    one head of a layer is held in full; with `queries_keys` each layer's queries and keys are kept instead.
+    one head of a layer is held in full; with `queries_keys` each layer's queries and keys are kept
+    instead.
     Cross-attention is small and always summed. Of a guidance batch the last image, the
     conditional half, is kept.
     """
@@ -280,10 +281,11 @@ def load(name, device):
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photo")
-    parser.add_argument("--prompt", default="", help="for the names (not of SD3 and Flux); none: unconditional")
+    parser.add_argument("--prompt", default="",
+                        help="for the names (not of SD3 and Flux); none: unconditional")
     parser.add_argument("--model", default="stable-diffusion-v1-5/stable-diffusion-v1-5",
-                        help="Stable Diffusion 1.x, 2.x, XL or 3.x, or Flux: hub id or folder (default "
-                             "%(default)s)")
+                        help="Stable Diffusion 1.x, 2.x, XL or 3.x, or Flux: hub id or folder "
+                             "(default %(default)s)")
     parser.add_argument("--timestep", type=int, default=300, choices=range(1000), metavar="STEP",
                         help="0..999 (default %(default)s)")
     parser.add_argument("--noise", action="store_true", help="add the noise of the timestep")
@@ -310,7 +312,8 @@ def export(options):
         model, timestep, text, tokens, more = embed(pipe, options.prompt, options.timestep, photo)
     recorder = record(model, latents.to(model.dtype), timestep, text, options.queries_keys, **more)
     return save(recorder, options.output or photo_stem(options.photo), tokens, "." + options.format,
-                options.half, model=preset(pipe, options.model), prompt=options.prompt, timestep=options.timestep)
+                options.half, model=preset(pipe, options.model), prompt=options.prompt,
+                timestep=options.timestep)
 
 
 def main():

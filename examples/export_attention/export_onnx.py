@@ -32,7 +32,8 @@ def choose_layers(text, preset, count):
     """`--layers` -> indices, counted from 0: "all", "6-8", "2,5-7"; the preset's where not given."""
     if text is None and preset in PRESETS:
         first, last, of = PRESETS[preset]
-        return list(range(first * count // of, max(first * count // of + 1, (last + 1) * count // of)))
+        first, end = first * count // of, (last + 1) * count // of
+        return list(range(first, max(first + 1, end)))
     if text in (None, "all"):
         return list(range(count))
     chosen = []
@@ -48,7 +49,7 @@ def choose_layers(text, preset, count):
 
 def grid_of(tokens, sides, patch, skip):
     """-> (rows, columns) and the number of tokens in front of the cells."""
-    patches = (range(2, min(sides) + 1) if patch is None else [patch, 2 * patch, 4 * patch, 8 * patch])
+    patches = range(2, min(sides) + 1) if patch is None else [patch << level for level in range(4)]
     fits = []
     for side in patches:
         extra = tokens - (sides[0] // side) * (sides[1] // side)
@@ -116,8 +117,9 @@ class Exporter:
             found = session.run(outputs, {self.image: values.astype(TYPES[inputs[0].type])})
         except Exception as error:  # onnxruntime's own kinds
             raise ExportError(
-                f"{self.path}: does not run on {sides[0]} x {sides[1]} pixels; many graphs take only the "
-                f"size that they were exported with, see --size ({onnx_graph.brief(error)})") from error
+                f"{self.path}: does not run on {sides[0]} x {sides[1]} pixels; many graphs take only "
+                "the size that they were exported with, see --size "
+                f"({onnx_graph.brief(error)})") from error
         return dict(zip(outputs, found))
 
     def prepare(self, photo, sides):
@@ -256,7 +258,8 @@ def parse(arguments=None):
     parser.add_argument("--preset", metavar="NAME",
                         help="the manifest's model; dinov2 takes its layers 6-8 of 12 and lets segment "
                              "know the threshold (default: the model's file name)")
-    parser.add_argument("--layers", help="all, or as 6-8 or 2,5-7, from 0 (default: the preset's, or all)")
+    parser.add_argument("--layers",
+                        help="all, or as 6-8 or 2,5-7, from 0 (default: the preset's, or all)")
     parser.add_argument("--kind", choices=("queries_keys", "scores", "mean"),
                         help="what is written: queries and keys, scores, or the mean over heads and "
                              "layers (default: queries and keys where they are all there is)")

@@ -118,7 +118,8 @@ def find_attention(model, image):
         axis = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
         factors = factors_of(graph, trail) if trail[-1].op_type == "MatMul" else None
         query, key = ("", "") if factors is None else trail[-1].input
-        found.append(Attention(node.input[0], query, key, factors or [], (axis or [1 if old else -1])[0]))
+        axis = axis[0] if axis else 1 if old else -1
+        found.append(Attention(node.input[0], query, key, factors or [], axis))
     return found
 
 

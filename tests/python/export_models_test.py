@@ -66,7 +66,8 @@ def make_unet():
         sample_size=16, block_out_channels=(32, 64), layers_per_block=1, norm_num_groups=8,
         cross_attention_dim=16, attention_head_dim=4, transformer_layers_per_block=2,
         addition_embed_type="text_time", addition_time_embed_dim=4, use_linear_projection=True,
-        projection_class_embeddings_input_dim=36, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        projection_class_embeddings_input_dim=36,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")), 4)
 
 
@@ -191,15 +192,17 @@ def make_clip(kind, folder):
                                            os.path.join(folder, "merges.txt"), model_max_length=16)
     config = transformers.CLIPTextConfig(
         vocab_size=len(pieces), hidden_size=8, intermediate_size=16, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=16, projection_dim=8, bos_token_id=len(pieces) - 2,
-        eos_token_id=len(pieces) - 1)
+        num_attention_heads=2, max_position_embeddings=16, projection_dim=8,
+        bos_token_id=len(pieces) - 2, eos_token_id=len(pieces) - 1)
     return kind(config).eval(), tokenizer
 
 
 def make_t5():
     tokenizer = transformers.T5Tokenizer(
-        vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁cat", -1.0), ("▁", -2.0)], extra_ids=0)
-    config = transformers.T5Config(vocab_size=8, d_model=16, d_kv=4, d_ff=16, num_layers=1, num_heads=2)
+        vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁cat", -1.0), ("▁", -2.0)],
+        extra_ids=0)
+    config = transformers.T5Config(vocab_size=8, d_model=16, d_kv=4, d_ff=16, num_layers=1,
+                                   num_heads=2)
     return transformers.T5EncoderModel(config).eval(), tokenizer
 
 
@@ -214,8 +217,8 @@ def make_pipelines(folder):
             up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=4, norm_num_groups=4, **more)
 
     flow = diffusers.FlowMatchEulerDiscreteScheduler()
-    unet = {"sample_size": 8, "block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4,
-            "attention_head_dim": 2, "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    unet = {"sample_size": 8, "block_out_channels": (8, 16), "layers_per_block": 1,
+            "norm_num_groups": 4, "attention_head_dim": 2, "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
             "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")}
     t5 = make_t5()
     pipelines = {

@@ -245,7 +245,8 @@ def check_layers(folder):
     make_photo(os.path.join(folder, "photo.png"), 90, 60)
     model, _ = make_vit(os.path.join(folder, "twelve.onnx"), [DIVIDED] * 12)
     call = [model, os.path.join(folder, "photo.png"), "--size", "64x96", "-o", folder]
-    for options, expected in ((["--preset", "dinov2"], [6, 7, 8]), (["--layers", "0,10-11"], [0, 10, 11])):
+    for options, expected in ((["--preset", "dinov2"], [6, 7, 8]),
+                              (["--layers", "0,10-11"], [0, 10, 11])):
         text, _ = written(run(*call, *options).strip())
         assert [layer["query"] for layer in text["layers"]] == [f"q_{i}" for i in expected], text
         assert text["model"] == ("dinov2" if "--preset" in options else "twelve"), text
