@@ -59,9 +59,8 @@ class Builder:
         self.nodes.append(make.make_node(kind, inputs, [name], domain=domain, **attributes))
         return name
 
-    def save(self, path, output, sides, dtype=np.float32):
-        element = make.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        inputs = [make.make_tensor_value_info(name, element, shape) for name, shape in
+    def save(self, path, output, sides):
+        inputs = [make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in
                   {**self.inputs, "photo": ["batch", 3, *sides]}.items()]
         graph = make.make_graph(
             self.nodes, "random", inputs, [make.make_empty_tensor_value_info(output)],
