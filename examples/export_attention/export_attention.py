@@ -5,24 +5,32 @@
     export_attention.py photo.jpg --prompt "a cat in the grass" -o cat
     segment --attention cat.json --image photo.jpg --names cat,grass
 
-One pass of the UNet writes cat.npz (or .safetensors) and the manifest cat.json. Needs torch and
-diffusers with transformers; docs/real_attention.md explains the choices. As a module: `record`
-works with any UNet of diffusers, `save` writes what it found.
+One pass of the UNet or transformer writes cat.npz (or .safetensors) and the manifest cat.json.
+Needs torch, pillow and diffusers with transformers; docs/real_attention.md explains the choices. As
+a module: `record` works with any UNet of diffusers and the transformers of SD3 and Flux, `save`
+writes what it found.
 """
 import argparse
-import json
+import contextlib
 import math
 import os
+import sys
 
-import numpy
 import torch
+
+from attention_files import (ExportError, fit_sides, photo_stem, pixels, read_photo,
+                             write_attention)
+
+# Where transformers with joint attention put the text's tokens.
+TEXT_FIRST = {"FluxTransformer2DModel": True, "SD3Transformer2DModel": False}
 
 
 class Recorder:
     """An attention processor that computes what diffusers' own does, and keeps a copy.
 
     Self-attention is summed over heads and layers of one grid as it comes, so that no more than
-    one head of a layer is held in full; with `queries_keys` each layer's queries and keys are kept instead.
+    one head of a layer is held in full; with `queries_keys` each layer's queries and keys are kept
+    instead.
     Cross-attention is small and always summed. Of a guidance batch the last image, the
     conditional half, is kept.
     """
@@ -39,11 +47,14 @@ class Recorder:
             rows, columns = (rows + 1) // 2, (columns + 1) // 2
         if rows * columns != tokens:
             raise ValueError(f"attention of {tokens} tokens on a latent image of "
-                             f"{self.height} x {self.width}: no grid of the UNet has as many")
+                             f"{self.height} x {self.width}: no grid of the model has as many")
         return rows, columns
 
     def keep(self, kind, query, key, scale):
         """Queries [heads, tokens, depth] and keys of one layer, head by head."""
+        if self.queries_keys and kind == "self":
+            self.pairs.append((self.grid(query.shape[1]), query.cpu(), key.cpu(), scale))
+            return
         mean = query.new_zeros(query.shape[1], key.shape[1], dtype=torch.float32)
         for own_query, own_key in zip(query.float(), key.float()):
             mean += (own_query @ own_key.T * scale).softmax(-1) / len(query)
@@ -72,10 +83,7 @@ class Recorder:
         key = key if attn.norm_k is None else attn.norm_k(key)
         # What diffusers' fused attention uses, whatever attn.scale says.
         scale = 1 / math.sqrt(query.shape[-1])
-        if self.queries_keys and not crossing:
-            self.pairs.append((self.grid(query.shape[2]), query[-1].cpu(), key[-1].cpu(), scale))
-        else:
-            self.keep("cross" if crossing else "self", query[-1], key[-1], scale)
+        self.keep("cross" if crossing else "self", query[-1], key[-1], scale)
         result = torch.nn.functional.scaled_dot_product_attention(query, key, value)
         result = attn.to_out[1](attn.to_out[0](result.transpose(1, 2).flatten(2)))
         if attn.residual_connection:
@@ -83,20 +91,74 @@ class Recorder:
         return result / attn.rescale_output_factor
 
 
-def record(unet, latents, timestep, text, queries_keys=False, **more):
-    """One pass of `unet` over `latents` [batch, channels, height, width] -> Recorder.
+@contextlib.contextmanager
+def joint_attention(recorder, text_first):
+    """While it lasts, all attention of image and text tokens in one sequence is recorded: the
+    image's queries and keys, as the soft-max gets them. The text's tokens are left out."""
+    original = torch.nn.functional.scaled_dot_product_attention
+    cells = recorder.height * recorder.width
 
-    `text` [batch, tokens, channels]; `more` goes to the UNet (as SDXL's added_cond_kwargs). Batch
-    entries but the last are not recorded. The UNet keeps its own processors afterwards.
+    def listen(query, key, value, attn_mask=None, *rest, **more):
+        if attn_mask is not None:
+            raise ValueError("attention with a mask is not recorded")
+        if query.shape[-2] == key.shape[-2]:
+            image = slice(-cells, None) if text_first else slice(cells)
+            scale = more.get("scale") or 1 / math.sqrt(query.shape[-1])
+            recorder.keep("self", query[-1, :, image], key[-1, :, image], scale)
+        return original(query, key, value, attn_mask, *rest, **more)
+
+    torch.nn.functional.scaled_dot_product_attention = listen
+    try:
+        yield
+    finally:
+        torch.nn.functional.scaled_dot_product_attention = original
+
+
+def record_joint(model, latents, timestep, text, queries_keys, more):
+    """record() for a transformer of TEXT_FIRST."""
+    flux = type(model).__name__.startswith("Flux")
+    side = 2 if flux else model.config.patch_size
+    batch, channels, height, width = latents.shape
+    if height % side or width % side:
+        raise ValueError(f"the sides of latents must be multiples of {side}, got {height} x {width}")
+    recorder = Recorder(height // side, width // side, queries_keys)
+    if flux:  # a row of 2 x 2 latent pixels for each cell, and where it lies
+        latents = latents.unfold(2, 2, 2).unfold(3, 2, 2).permute(0, 2, 3, 1, 4, 5).flatten(3)
+        latents = latents.flatten(1, 2)
+        rows, columns = torch.meshgrid(torch.arange(height // 2), torch.arange(width // 2),
+                                       indexing="ij")
+        places = torch.stack([0 * rows, rows, columns], -1).flatten(0, 1).to(latents)
+        more = {"img_ids": places, "txt_ids": places.new_zeros(text.shape[1], 3), **more}
+    times = torch.as_tensor(timestep, device=latents.device).expand(batch)
+    with torch.no_grad(), joint_attention(recorder, TEXT_FIRST[type(model).__name__]):
+        model(hidden_states=latents, timestep=times, encoder_hidden_states=text, **more)
+    if not recorder.pairs and not recorder.sums["self"]:
+        raise ValueError("no attention was recorded: the model uses an attention backend of its own; "
+                         "set it to native")
+    return recorder
+
+
+def record(model, latents, timestep, text, queries_keys=False, **more):
+    """One pass of `model` over `latents` [batch, channels, height, width] -> Recorder.
+
+    `model`: a UNet, or the transformer of SD3 or Flux (whose latents are packed here). `timestep` as
+    it takes it; `text` [batch, tokens, channels]; `more` goes to the model (as SDXL's
+    added_cond_kwargs, SD3's and Flux's pooled_projections). Batch entries but the last are not
+    recorded. A UNet keeps its own processors afterwards. Errors: ValueError.
     """
+    if type(model).__name__ in TEXT_FIRST:
+        return record_joint(model, latents, timestep, text, queries_keys, more)
+    if not hasattr(model, "set_attn_processor"):
+        raise ValueError(f"the model must be a UNet, or one of {', '.join(TEXT_FIRST)}, got "
+                         f"{type(model).__name__}")
     recorder = Recorder(*latents.shape[-2:], queries_keys=queries_keys)
-    processors = dict(unet.attn_processors)
-    unet.set_attn_processor(recorder)
+    processors = dict(model.attn_processors)
+    model.set_attn_processor(recorder)
     try:
         with torch.no_grad():
-            unet(latents, timestep, encoder_hidden_states=text, **more)
+            model(latents, timestep, encoder_hidden_states=text, **more)
     finally:
-        unet.set_attn_processor(processors)
+        model.set_attn_processor(processors)
     return recorder
 
 
@@ -131,63 +193,105 @@ def save(recorder, prefix, tokens=(), suffix=".npz", half=False, **about):
     depth] for queries and keys.
     """
     arrays, layers, cross = describe(recorder, half)
-    if suffix == ".npz":
-        numpy.savez(prefix + suffix, **arrays)
-    elif suffix == ".safetensors":
-        from safetensors.numpy import save_file
-        save_file(arrays, prefix + suffix)
-    else:
-        raise ValueError(f"suffix must be .npz or .safetensors, got {suffix!r}")
-    manifest = {"diffseg": 1, **about, "file": os.path.basename(prefix) + suffix,
-                "layers": layers, "cross": cross, "tokens": list(tokens)}
-    with open(prefix + ".json", "w", encoding="utf-8") as file:
-        json.dump({key: value for key, value in manifest.items() if value != []}, file, indent=1)
-    return prefix + ".json"
-
-
-def read_photo(path, size):
-    """-> [1, 3, height, width] in -1..1, the longer side `size`, both sides multiples of 64."""
-    from PIL import Image, ImageOps
-    photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    longer = max(photo.size)
-    sides = [max(64, round(side * size / longer / 64) * 64) for side in photo.size]
-    pixels = numpy.asarray(photo.resize(sides, Image.Resampling.BICUBIC), dtype=numpy.float32)
-    return torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
+    return write_attention(prefix, arrays, layers, cross, tokens, suffix, **about)
 
 
 def encode(pipe, photo, timestep, noise, seed):
     """The latent image at `timestep`, with its noise or (as published DiffSeg) without."""
+    vae = pipe.vae.float() if pipe.vae.config.get("force_upcast") else pipe.vae
     with torch.no_grad():
-        latents = pipe.vae.encode(photo.to(pipe.device, pipe.vae.dtype)).latent_dist.mode()
-    latents = latents * pipe.vae.config.scaling_factor
+        latents = vae.encode(photo.to(pipe.device, vae.dtype)).latent_dist.mode()
+    latents = (latents - (vae.config.get("shift_factor") or 0)) * vae.config.scaling_factor
     if noise:  # as the model was trained, whatever the scheduler that makes its pictures
-        kept = pipe.scheduler.alphas_cumprod[timestep].to(latents)
-        dust = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
-        latents = kept.sqrt() * latents + (1 - kept).sqrt() * dust.to(latents)
+        dust = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed)).to(latents)
+        if hasattr(pipe.scheduler, "alphas_cumprod"):
+            kept = pipe.scheduler.alphas_cumprod[timestep].to(latents)
+            latents = kept.sqrt() * latents + (1 - kept).sqrt() * dust
+        else:  # straight from photo to noise
+            latents = latents + timestep / 1000 * (dust - latents)
     return latents
 
 
-def embed(pipe, prompt):
-    """-> the text as the UNet takes it, and the text of each token."""
+def read_tokens(pipe, prompt):
+    """-> the prompt's token ids [1, tokens] of the first text encoder, and the text of each."""
     ids = pipe.tokenizer(prompt, padding="max_length", truncation=True, return_tensors="pt",
                          max_length=pipe.tokenizer.model_max_length).input_ids
-    with torch.no_grad():
-        text = pipe.text_encoder(ids.to(pipe.device))[0]
-    return text, pipe.tokenizer.convert_ids_to_tokens(ids[0].tolist())
+    return ids, pipe.tokenizer.convert_ids_to_tokens(ids[0].tolist())
+
+
+def embed_sd(pipe, prompt, timestep, photo):
+    ids, tokens = read_tokens(pipe, prompt)
+    return pipe.unet, timestep, pipe.text_encoder(ids.to(pipe.device))[0], tokens, {}
+
+
+def embed_sdxl(pipe, prompt, timestep, photo):
+    text, _, pooled, _ = pipe.encode_prompt(prompt, do_classifier_free_guidance=False)
+    sides = list(photo.shape[-2:])
+    times = torch.tensor([sides + [0, 0] + sides]).to(pooled)
+    return (pipe.unet, timestep, text, read_tokens(pipe, prompt)[1],
+            {"added_cond_kwargs": {"text_embeds": pooled, "time_ids": times}})
+
+
+def embed_sd3(pipe, prompt, timestep, photo):
+    text, _, pooled, _ = pipe.encode_prompt(prompt, None, None, do_classifier_free_guidance=False)
+    return pipe.transformer, timestep, text, [], {"pooled_projections": pooled}
+
+
+def embed_flux(pipe, prompt, timestep, photo):
+    text, pooled, _ = pipe.encode_prompt(prompt, None)
+    more = {"pooled_projections": pooled}
+    if pipe.transformer.config.guidance_embeds:
+        more["guidance"] = torch.full([1], 3.5).to(text)
+    return pipe.transformer, timestep / 1000, text, [], more
+
+
+# By the pipeline's class: what it makes of prompt, timestep and photo [1, 3, height, width] -> the
+# model, its timestep, the text, the text of the cross-attention's tokens, and what else it needs;
+# its own size in pixels; the number type on a GPU.
+FAMILIES = {"StableDiffusionPipeline": (embed_sd, 512, torch.float16),
+            "StableDiffusionXLPipeline": (embed_sdxl, 1024, torch.float16),
+            "StableDiffusion3Pipeline": (embed_sd3, 1024, torch.float16),
+            "FluxPipeline": (embed_flux, 1024, torch.bfloat16)}
+
+
+def preset(pipe, name):
+    """What the manifest calls the model: as model_shapes() does, or else `name`."""
+    kinds = {"StableDiffusionXLPipeline": "sdxl", "StableDiffusion3Pipeline": "sd3",
+             "FluxPipeline": "flux"}
+    if type(pipe).__name__ in kinds:
+        return kinds[type(pipe).__name__]
+    config = pipe.unet.config
+    known = {768: "sd15", 1024: "sd21_768" if config.sample_size == 96 else "sd21_base"}
+    return known.get(config.cross_attention_dim, name)
+
+
+def load(name, device):
+    """-> the pipeline, and its family."""
+    from diffusers import DiffusionPipeline
+    kind = DiffusionPipeline.load_config(name)["_class_name"]
+    if kind not in FAMILIES:
+        raise ExportError(f"{name}: must be a {', '.join(FAMILIES)}, got {kind}")
+    more = {"safety_checker": None, "requires_safety_checker": False}
+    number = FAMILIES[kind][2] if device.startswith("cuda") else torch.float32
+    pipe = DiffusionPipeline.from_pretrained(
+        name, torch_dtype=number, **(more if kind == "StableDiffusionPipeline" else {}))
+    return pipe.to(device), FAMILIES[kind]
 
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photo")
-    parser.add_argument("--prompt", default="", help="for the names; none: unconditional")
+    parser.add_argument("--prompt", default="",
+                        help="for the names (not of SD3 and Flux); none: unconditional")
     parser.add_argument("--model", default="stable-diffusion-v1-5/stable-diffusion-v1-5",
-                        help="of the Stable Diffusion 1.x or 2.x family: hub id or folder")
+                        help="Stable Diffusion 1.x, 2.x, XL or 3.x, or Flux: hub id or folder "
+                             "(default %(default)s)")
     parser.add_argument("--timestep", type=int, default=300, choices=range(1000), metavar="STEP",
                         help="0..999 (default %(default)s)")
     parser.add_argument("--noise", action="store_true", help="add the noise of the timestep")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
-    parser.add_argument("--size", type=int, default=512,
-                        help="longer side in pixels (default %(default)s)")
+    parser.add_argument("--size", type=int,
+                        help="longer side in pixels (default 512; of XL, 3.x and Flux 1024)")
     parser.add_argument("--queries-keys", action="store_true",
                         help="queries and keys of every layer instead of their attention")
     parser.add_argument("--half", action="store_true", help="float16 instead of float32")
@@ -197,20 +301,26 @@ def parse(arguments=None):
     return parser.parse_args(arguments)
 
 
+def export(options):
+    """-> the manifest's path."""
+    photo = read_photo(options.photo)
+    pipe, (embed, size, _) = load(options.model, options.device)
+    sides = fit_sides(photo, options.size or size, 64)
+    photo = torch.from_numpy(pixels(photo, sides, [0.5] * 3, [0.5] * 3))  # -1..1
+    latents = encode(pipe, photo, options.timestep, options.noise, options.seed)
+    with torch.no_grad():
+        model, timestep, text, tokens, more = embed(pipe, options.prompt, options.timestep, photo)
+    recorder = record(model, latents.to(model.dtype), timestep, text, options.queries_keys, **more)
+    return save(recorder, options.output or photo_stem(options.photo), tokens, "." + options.format,
+                options.half, model=preset(pipe, options.model), prompt=options.prompt,
+                timestep=options.timestep)
+
+
 def main():
-    options = parse()
-    from diffusers import StableDiffusionPipeline
-    half = options.device.startswith("cuda")
-    pipe = StableDiffusionPipeline.from_pretrained(
-        options.model, torch_dtype=torch.float16 if half else torch.float32,
-        safety_checker=None, requires_safety_checker=False).to(options.device)
-    latents = encode(pipe, read_photo(options.photo, options.size), options.timestep,
-                     options.noise, options.seed)
-    text, tokens = embed(pipe, options.prompt)
-    recorder = record(pipe.unet, latents, options.timestep, text, options.queries_keys)
-    prefix = options.output or os.path.splitext(os.path.basename(options.photo))[0]
-    print(save(recorder, prefix, tokens, "." + options.format, options.half, model=options.model,
-               prompt=options.prompt, timestep=options.timestep))
+    try:
+        print(export(parse()))
+    except (ExportError, OSError, ValueError) as error:
+        sys.exit(f"export_attention: {error}")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,9 @@ Exits with 77 where numpy, torch or diffusers is missing.
 """
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 
 try:
     import numpy as np
@@ -24,6 +22,7 @@ sys.dont_write_bytecode = True  # nothing appears in the source tree
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "examples", "export_attention"))
 import export_attention  # noqa: E402
+from numpy_diffseg import enlarge, read_labels, segment_by_numpy  # noqa: E402
 
 SEGMENT = sys.argv[1]
 TOKENS = ["<|startoftext|>", "cat</w>", "on</w>", "mo", "ss</w>", "<|endoftext|>"]
@@ -76,75 +75,11 @@ def attention_of_diffusers(unet, latents, text):
     return output, found
 
 
-def bilinear(coarse, fine):
-    """[fine, coarse]: half-pixel centres, clamped."""
-    at = np.clip((np.arange(fine) + 0.5) * coarse / fine - 0.5, 0, coarse - 1)
-    low = np.floor(at).astype(int)
-    weights = np.zeros((fine, coarse))
-    weights[np.arange(fine), low] += 1 - (at - low)
-    weights[np.arange(fine), np.minimum(low + 1, coarse - 1)] += at - low
-    return weights
-
-
-def enlarge(maps, coarse, fine):
-    """[n, coarse cells] -> [n, fine rows, fine columns]."""
-    planes = maps.reshape(-1, *coarse)
-    return np.einsum("yh,nhw,xw->nyx", bilinear(coarse[0], fine[0]), planes,
-                     bilinear(coarse[1], fine[1]), optimize=True)
-
-
 def means_by_grid(found, crosses, grids):
     """Mean over heads and layers of each grid: {grid: [queries, keys]}."""
     return {grid: np.mean([layer.mean(0) for kind, layer in found
                            if kind == crosses and layer.shape[1] == grid[0] * grid[1]], axis=0)
             for grid in grids}
-
-
-def aggregate(means, grid):
-    total = np.zeros((grid[0] * grid[1],) * 2)
-    weights = {own: np.sqrt(own[0] * own[1]) for own in means}
-    for own, mean in means.items():
-        rows = enlarge(mean, own, grid).reshape(len(mean), -1)
-        rows /= rows.sum(1, keepdims=True)
-        rows = rows.reshape(*own, -1)
-        rows = rows.repeat(grid[0] // own[0], 0).repeat(grid[1] // own[1], 1)
-        total += weights[own] / sum(weights.values()) * rows.reshape(total.shape)
-    total = np.maximum(total, 1e-30)
-    return total / total.sum(1, keepdims=True)
-
-
-def divergences(some, others):
-    logs = np.log(others)
-    return np.array([0.5 * ((row - others) * (np.log(row) - logs)).sum(1) for row in some])
-
-
-def anchors(grid, count):
-    def positions(side):
-        step = (side - 1) // (count - 1)
-        return (side - 1 - step * (count - 1)) // 2 + step * np.arange(count)
-
-    return (positions(grid[0])[:, None] * grid[1] + positions(grid[1])).ravel()
-
-
-def merge(maps, points, thresholds):
-    close = divergences(maps[points], maps) < thresholds[0]
-    proposals = close @ maps / close.sum(1, keepdims=True)
-    for threshold in thresholds[1:]:
-        close = divergences(proposals, proposals) < threshold
-        matched = np.zeros(len(proposals), bool)
-        merged = []
-        for i, row in enumerate(close):
-            if not matched[i]:
-                merged.append(proposals[row].mean(0))
-                matched |= row
-        proposals = np.array(merged)
-    return proposals
-
-
-def segment_by_numpy(means, grid, size, thresholds):
-    proposals = merge(aggregate(means, grid), anchors(grid, 8), thresholds)
-    winners = enlarge(proposals, grid, size).argmax(0)
-    return np.unique(winners, return_inverse=True)[1].reshape(size), len(proposals)
 
 
 def name_by_numpy(means, labels, nouns):
@@ -160,22 +95,6 @@ def name_by_numpy(means, labels, nouns):
         votes = np.bincount(best[labels == label], minlength=len(nouns))
         names.setdefault(list(nouns)[votes.argmax()], []).append(label)
     return names
-
-
-def read_labels(path):
-    """The palette indices of a PNG whose rows are not filtered."""
-    with open(path, "rb") as file:
-        data = file.read()
-    width, height = struct.unpack(">II", data[16:24])
-    packed, at = b"", 8
-    while at < len(data):
-        length = struct.unpack(">I", data[at:at + 4])[0]
-        if data[at + 4:at + 8] == b"IDAT":
-            packed += data[at + 8:at + 8 + length]
-        at += length + 12
-    rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, width + 1)
-    assert not rows[:, 0].any(), "filtered rows"
-    return rows[:, 1:].astype(int)
 
 
 def run_segment(folder, manifest, size, thresholds):
