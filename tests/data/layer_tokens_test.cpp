@@ -127,12 +127,11 @@ TEST_CASE("tokens of a sparse layer are skipped by copying what is stored", "[la
 
   const std::vector<std::int64_t> beyond = {2, 0, 3, 2, 0};
   all.columns = beyond.data();
-  REQUIRE(
-      complaint([&] {
-        (void)skip_tokens(all, {.first = 1}, {1, 2});
-      }) ==
-      "skip_tokens: columns of a sparse layer must be keys in 0 .. 2, got 3, head 0, "
-      "query 2");
+  REQUIRE(complaint([&] {
+            (void)skip_tokens(all, {.first = 1}, {1, 2});
+          }) ==
+          "skip_tokens: columns of a sparse layer must be keys in 0 .. 2, got 3, head 0, "
+          "query 2");
 }
 
 TEST_CASE("what cannot be skipped is refused", "[layer][unit]") {
