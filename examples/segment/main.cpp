@@ -69,7 +69,7 @@ diffseg::Labels segment_maps(const diffseg::Maps<float>& maps, const diffseg::Co
 diffseg::Labels fit_borders(const diffseg::Labels& labels, const diffseg::Image<float>& photo,
                             const Options& options) {
   if (photo.size != labels.size || !options.fit_borders.value_or(options.tidy)) return labels;
-  const auto fitted = diffseg::FitBorders{}(labels, photo);
+  auto fitted = diffseg::FitBorders{}(labels, photo);
   if (!options.tidy) return fitted;
   return diffseg::Tidy{.min_area = options.min_area, .split = true}(fitted);
 }
@@ -112,7 +112,7 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
   }
   const auto maps = diffseg::Aggregate{.weights = attention.weights}(self);
   const diffseg::GridSize size = photo.values.empty() ? size_of(maps.grid()) : photo.size;
-  const diffseg::Labels labels = fit_borders(
+  diffseg::Labels labels = fit_borders(
       segment_maps(maps, compare_attention(options, maps.grid()), size, options, report), photo,
       options);
   if (!nouns.empty()) report.names = name_labels(attention, nouns, labels).groups;
