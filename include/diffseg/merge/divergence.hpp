@@ -4,18 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <span>
 #include <vector>
 
-#include "diffseg/core/parallel.hpp"
-#include "diffseg/data/memory.hpp"
+#include "diffseg/merge/detail/divergence_scratch.hpp"
 #include "diffseg/merge/detail/divergence_tile.hpp"
-#include "diffseg/merge/detail/matches.hpp"
-#include "diffseg/merge/detail/packed_rows.hpp"
-#include "diffseg/merge/detail/pooling.hpp"
 
 namespace diffseg::detail {
 
@@ -32,45 +29,6 @@ template <class Scalar>
     sum += (a - b) * (std::log(a) - std::log(b));
   }
   return sum / 2;
-}
-
-/// What a search works with; kept for the next one, it allocates nothing again.
-template <class Scalar>
-struct DivergenceScratch {
-  static constexpr Index block = 16;  ///< most rows of one search
-
-  /// What one thread needs.
-  struct Thread {
-    PackedRows<Scalar> queries;
-    Buffer<Scalar> pooled, line, bounds;
-    std::array<Buffer<Scalar>, block / 4> sums;
-    std::array<std::vector<int>, block / 4> candidates;
-  };
-
-  PackedRows<Scalar> anchors;
-  Buffer<Scalar> pooled;  ///< of the anchors, [blocks x 2 x stride]
-  std::vector<Thread> threads;
-  std::vector<std::vector<Match<Scalar>>> matches;  ///< of each block of rows
-  std::vector<Index> evaluated;                     ///< pairs, by block of rows
-  GatherScratch<Scalar> gather;
-};
-
-/// What a search of `anchors` among all maps of a grid needs: the anchors, the scratch of its
-/// threads, and `share` of all pairs as matches.
-template <class Scalar>
-[[nodiscard]] SegmentMemory search_memory(GridSize grid, double anchors, double share) {
-  constexpr double number = sizeof(Scalar);
-  constexpr auto lanes = static_cast<double>(packet_size<Scalar>);
-  constexpr auto rows = static_cast<double>(DivergenceScratch<Scalar>::block);
-  const auto cells = static_cast<double>(grid.cells());
-  const auto threads = static_cast<double>(thread_count());
-  const double packed = 2 * (cells + lanes) + lanes;
-  const double pooled = 2 * static_cast<double>(Pooling(grid).blocks());
-  const double sums = anchors * 4 * lanes * 4 + 4 * (anchors + 4 * lanes);
-  return {.anchors = anchors * (packed + pooled) * number,
-          .matches = match_bytes<Scalar>() * share * anchors * cells,
-          .scratch = threads * (rows * (packed + pooled) + cells + sums) * number +
-                     threads * 4 * anchors * 4 + cells * 8};
 }
 
 /// Finds, for blocks of rows, the anchors whose divergence is below a ceiling. An exact bound comes
@@ -121,6 +79,7 @@ class DivergenceSearch {
     make_room(scratch.bounds, 4 * stride_);
     for (auto& sums : scratch.sums) make_room(sums, 4 * lanes * count_);
     for (auto& found : scratch.candidates) found.reserve(static_cast<std::size_t>(count_));
+    scratch.found.reserve(static_cast<std::size_t>(block * count_));
   }
 
   /// Appends the matches of the rows `queries` (at most `block`) to `matches`; returns the number
@@ -262,29 +221,44 @@ class DivergenceSearch {
 /// out [anchors x rows] = the divergences below `ceiling` between the anchors and all rows
 /// [R x n]. `order` lists all rows, neighbours that resemble each other; the result does not
 /// depend on it. Returns the number of pairs that needed a full evaluation. `stage` opens errors.
+/// More than `most` pairs below the ceiling, unless that is 0, are a TooManyMatches; no more than
+/// so many are ever held.
 template <class Scalar, class Pool>
 Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> anchors,
                         std::span<const Index> order, const Pool& pool, double ceiling,
                         const char* stage, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out,
-                        DivergenceScratch<Scalar>& scratch) {
+                        DivergenceScratch<Scalar>& scratch, Index most = 0) {
   using Search = DivergenceSearch<Scalar, Pool>;
+  if (most > 0) {
+    scratch.release(most);
+    if (out.data().allocatedSize() > most)
+      Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>().swap(out);
+  }
   const Search search(rows, anchors, pool, ceiling, stage, scratch);
   const std::size_t blocks = (order.size() + Search::block - 1) / Search::block;
   auto& matches = scratch.matches;
   // Never fewer: that would lose the storage of the others.
   if (matches.size() < blocks) matches.resize(blocks);
   scratch.evaluated.resize(blocks);
+  std::atomic<Index> total{0};
   const auto run = [&](Index block, typename Search::Scratch& thread) {
     const auto i = static_cast<std::size_t>(block);
     const std::size_t begin = i * Search::block;
     const auto queries =
         order.subspan(begin, std::min<std::size_t>(Search::block, order.size() - begin));
-    matches[i].clear();
-    scratch.evaluated[i] = search.search(queries, thread, matches[i]);
+    thread.found.clear();
+    scratch.evaluated[i] = search.search(queries, thread, thread.found);
+    const auto found = static_cast<Index>(thread.found.size());
+    const bool granted = total.fetch_add(found) + found <= most || most == 0;
+    if (granted) matches[i].assign(thread.found.begin(), thread.found.end());
   };
   parallel_for(
       static_cast<Index>(blocks), scratch.threads,
       [&](typename Search::Scratch& thread) { search.prepare(thread); }, run);
+  if (most > 0 && total > most) {
+    scratch.release(0);
+    throw TooManyMatches(stage, most, total);
+  }
   gather_matches<Scalar>(std::span(matches).first(blocks), static_cast<Index>(anchors.size()),
                          rows.rows(), stage, scratch.gather, out);
   return std::accumulate(scratch.evaluated.begin(), scratch.evaluated.end(), Index{0});
