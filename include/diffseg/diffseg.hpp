@@ -9,6 +9,7 @@
 #include "diffseg/attention/downsample.hpp"
 #include "diffseg/labels/name.hpp"
 #include "diffseg/labels/tidy.hpp"
+#include "diffseg/merge/choose.hpp"
 #include "diffseg/merge/refine.hpp"
 #include "diffseg/photo/affinity.hpp"
 #include "diffseg/photo/downsample.hpp"
