@@ -186,8 +186,8 @@ Manifest read_manifest(const fs::path& path) {
   if (!root.has("diffseg") || json["diffseg"] != 1) root.refuse("diffseg", "must be 1");
   static_cast<void>(root.number("timestep", true));
   if (root.has("prompt") && !json["prompt"].is_string()) root.refuse("prompt", "must be a text");
-  Manifest manifest{root.text("model"), read_entries(root, path, "layers"), read_entries(root, path, "cross"),
-                    read_tokens(root)};
+  Manifest manifest{root.text("model"), read_entries(root, path, "layers"),
+                    read_entries(root, path, "cross"), read_tokens(root)};
   if (manifest.layers.empty()) root.refuse("layers", "must list at least one layer");
   return manifest;
 }

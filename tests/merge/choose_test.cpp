@@ -61,13 +61,13 @@ TEST_CASE("what bisection finds is as near as a fine sweep finds, or one off", "
   Random random(2221);
   INFO(random.note());
   Index met = 0, reachable = 0;
-  for (int round = 0; round < 6; ++round) {
-    const auto maps = support::random_maps<float>(random, random.grid(8, 16), 12, 0.3, 0.6);
-    const auto similarities = Compare{.anchors = {7, 7}, .ceiling = 2}(maps);
+  for (int round = 0; round < 4; ++round) {
+    const auto maps = support::random_maps<float>(random, random.grid(8, 13), 12, 0.3, 0.6);
+    const auto similarities = Compare{.anchors = {6, 6}, .ceiling = 2}(maps);
     Sweep fine;
-    for (double tau = 2; tau > 0.002; tau /= 1.1) fine.thresholds.push_back(tau);
+    for (double tau = 2; tau > 0.01; tau /= 1.2) fine.thresholds.push_back(tau);
     const auto points = fine(similarities);
-    for (Index segments = 1; segments <= 12; ++segments) {
+    for (Index segments = 1; segments <= 10; ++segments) {
       const auto near = [&](const SweepPoint& point) {
         return std::abs(point.segments - segments) <= 1;
       };

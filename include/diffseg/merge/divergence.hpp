@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Divergences between rows of probabilities: one pair, and all pairs below a ceiling.
+// Divergences between rows of probabilities: all pairs below a ceiling.
 #pragma once
 
 #include <algorithm>
@@ -11,24 +11,61 @@
 #include <span>
 #include <vector>
 
-#include "diffseg/merge/detail/divergence_scratch.hpp"
+#include "diffseg/core/parallel.hpp"
+#include "diffseg/data/memory.hpp"
 #include "diffseg/merge/detail/divergence_tile.hpp"
+#include "diffseg/merge/detail/matches.hpp"
+#include "diffseg/merge/detail/packed_rows.hpp"
+#include "diffseg/merge/detail/pooling.hpp"
 
 namespace diffseg::detail {
 
-/// D(p, q) = 1/2 sum_i (p_i - q_i)(ln p_i - ln q_i) in nats, the mean of both KL divergences;
-/// accumulated in double. p, q of one size, all numbers > 0.
+/// What a search works with; kept for the next one, it allocates nothing again.
 template <class Scalar>
-[[nodiscard]] double divergence(std::span<const Scalar> p, std::span<const Scalar> q) {
-  require(p.size() == q.size(), "divergence: rows must have one size, got ", p.size(), " and ",
-          q.size());
-  double sum = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    const auto a = static_cast<double>(p[i]);
-    const auto b = static_cast<double>(q[i]);
-    sum += (a - b) * (std::log(a) - std::log(b));
+struct DivergenceScratch {
+  static constexpr Index block = 16;  ///< most rows of one search
+
+  /// What one thread needs.
+  struct Thread {
+    PackedRows<Scalar> queries;
+    Buffer<Scalar> pooled, line, bounds;
+    std::array<Buffer<Scalar>, block / 4> sums;
+    std::array<std::vector<int>, block / 4> candidates;
+    std::vector<Match<Scalar>> found;  ///< of one block of rows
+  };
+
+  /// Gives back what may not be held beside `most` matches.
+  template <class Sparse>
+  void release(Index most, Sparse& out) {
+    matches = {};
+    if (gather.entries.capacity() > static_cast<std::size_t>(most)) gather = {};
+    if (out.data().allocatedSize() > most) Sparse().swap(out);
   }
-  return sum / 2;
+
+  PackedRows<Scalar> anchors;
+  Buffer<Scalar> pooled;  ///< of the anchors, [blocks x 2 x stride]
+  std::vector<Thread> threads;
+  std::vector<std::vector<Match<Scalar>>> matches;  ///< of each block of rows
+  std::vector<Index> evaluated;                     ///< pairs, by block of rows
+  GatherScratch<Scalar> gather;
+};
+
+/// What a search of `anchors` among all maps of a grid needs: the anchors, the scratch of its
+/// threads, and `share` of all pairs as matches.
+template <class Scalar>
+[[nodiscard]] SegmentMemory search_memory(GridSize grid, double anchors, double share) {
+  constexpr double number = sizeof(Scalar);
+  constexpr auto lanes = static_cast<double>(packet_size<Scalar>);
+  constexpr auto rows = static_cast<double>(DivergenceScratch<Scalar>::block);
+  const auto cells = static_cast<double>(grid.cells());
+  const auto threads = static_cast<double>(thread_count());
+  const double packed = 2 * (cells + lanes) + lanes;
+  const double pooled = 2 * static_cast<double>(Pooling(grid).blocks());
+  const double sums = anchors * 4 * lanes * 4 + 4 * (anchors + 4 * lanes);
+  return {.anchors = anchors * (packed + pooled) * number,
+          .matches = match_bytes<Scalar>() * share * anchors * cells,
+          .scratch = threads * (rows * (packed + pooled) + cells + sums) * number +
+                     threads * anchors * (4 * 4 + rows * sizeof(Match<Scalar>)) + cells * 8};
 }
 
 /// Finds, for blocks of rows, the anchors whose divergence is below a ceiling. An exact bound comes
@@ -229,11 +266,7 @@ Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> ancho
                         const char* stage, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out,
                         DivergenceScratch<Scalar>& scratch, Index most = 0) {
   using Search = DivergenceSearch<Scalar, Pool>;
-  if (most > 0) {
-    scratch.release(most);
-    if (out.data().allocatedSize() > most)
-      Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>().swap(out);
-  }
+  if (most > 0) scratch.release(most, out);
   const Search search(rows, anchors, pool, ceiling, stage, scratch);
   const std::size_t blocks = (order.size() + Search::block - 1) / Search::block;
   auto& matches = scratch.matches;
@@ -256,7 +289,7 @@ Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> ancho
       static_cast<Index>(blocks), scratch.threads,
       [&](typename Search::Scratch& thread) { search.prepare(thread); }, run);
   if (most > 0 && total > most) {
-    scratch.release(0);
+    scratch.release(0, out);
     throw TooManyMatches(stage, most, total);
   }
   gather_matches<Scalar>(std::span(matches).first(blocks), static_cast<Index>(anchors.size()),
