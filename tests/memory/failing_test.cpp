@@ -252,10 +252,10 @@ TEST_CASE("Merge is whole or empty when memory runs out", "[failing][law]") {
 TEST_CASE("Sweep and Choose find the same after memory has run out", "[failing][law]") {
   Workspace workspace;
   check_turns<std::vector<SweepPoint>>([&](int i, std::vector<SweepPoint>& out) {
-    out = Sweep{.thresholds = {0.2, 0.5}}(images().similarities[i], workspace);
+    out = Sweep{.thresholds = {0.2 + 0.1 * i, 0.5}}(images().similarities[i], workspace);
   });
   check_turns<std::vector<SweepPoint>>([&](int i, std::vector<SweepPoint>& out) {
-    out = {Choose{.segments = 2 + i, .steps = 4}(images().similarities[i])};
+    out = {Choose{.segments = 2, .steps = 4}(images().similarities[i]), {.threshold = 1.0 + i}};
   });
 }
 
