@@ -14,8 +14,9 @@
 namespace diffseg {
 
 /// Maps -> the same to a power, every row scaled to sum 1 again: sharper above 1, flatter below,
-/// the same numbers, shared, at 1. Divergences grow by about its square, so a power and a threshold
-/// go together: 2 brings the flat attention of DINOv2 near the published threshold of 0.9. Errors:
+/// the same numbers, shared, at 1. Divergences grow by its square while they are small, by less
+/// beyond, so a power and a threshold go together: 2 brings the flat attention of DINOv2 near the
+/// published threshold of 0.9. No preset uses it: docs/measured.md. Errors:
 /// std::invalid_argument for no maps, a power outside 1/16 .. 16, a floor outside 1e-37 .. 1e-3.
 struct Sharpen {
   using Stage = void;  ///< it may begin or follow a chain
