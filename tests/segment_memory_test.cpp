@@ -42,8 +42,8 @@ TEST_CASE("the parts that are known exactly", "[segment_memory][unit]") {
   REQUIRE(memory.proposals == 4.0 * 256 * 3072);
   REQUIRE(memory.labels == 4.0 * 3000);
   REQUIRE(segment_memory(layers, options, 0).matches == 0);
-  // 12 bytes found, in a vector of 1.5 times the size, 8 sorted, 8 stored, 12 in sets, 4 in runs.
-  REQUIRE(segment_memory(layers, options, 1).matches == 50.0 * 256 * 3072);
+  // 12 bytes found, 8 sorted, 8 stored, twice 8 in sets, 4 in runs.
+  REQUIRE(segment_memory(layers, options, 1).matches == 48.0 * 256 * 3072);
   REQUIRE(segment_memory<double>(layers, options).maps == 8.0 * 3072 * 3072);
   REQUIRE(memory.total() > memory.maps + memory.anchors + memory.proposals + memory.labels);
 
@@ -120,10 +120,57 @@ TEST_CASE("a budget that is large enough changes nothing", "[segment_memory][law
                          random_layer<float>(random, 2, {5, 4}, {5, 4})};
   SegmentOptions options{.compare = {.anchors = {3, 4}}, .assign = {.size = {20, 30}}};
   const Labels expected = segment(layers, options);
-  options.memory_budget = static_cast<Index>(segment_memory(layers, options).total()) + 1;
+  options.memory_budget = static_cast<Index>(segment_memory(layers, options, 1).total()) + 1;
   REQUIRE(segment(layers, options).values == expected.values);
-  options.memory_budget -= 2;
+  options.memory_budget = static_cast<Index>(segment_memory(layers, options).total()) - 1;
   REQUIRE_THROWS_AS(segment(layers, options), std::invalid_argument);
+}
+
+TEST_CASE("attention that matches everywhere is refused with the bytes that it takes",
+          "[segment_memory][law]") {
+  Random random(8303);
+  INFO(random.note());
+  for (const bool in_merge : {false, true}) {
+    // Of the same cell everywhere, or nearly; or of many cells, whose means are alike.
+    const double contrast = in_merge ? 0.3 : 0.01;
+    const Layers layers = {random_layer<float>(random, 1, {20, 19}, {20, 19}, contrast)};
+    SegmentOptions options{.compare = {.anchors = {9, 9}}, .assign = {.size = {20, 19}}};
+    if (in_merge) options.merge.thresholds = {0.01, 0.9};
+    const Labels expected = segment(layers, options);
+    options.memory_budget = static_cast<Index>(segment_memory(layers, options).total()) + 1;
+    Segmentation<float> out;
+    const std::string text = complaint([&] { segment(layers, options, out); });
+    INFO(text);
+    REQUIRE_THAT(text, Contains("segment: memory_budget must be at least ") &&
+                           Contains(" pairs of anchors and maps match (") &&
+                           Contains(" %), got " + std::to_string(options.memory_budget)));
+    REQUIRE(out.labels.values.empty());
+    REQUIRE(out.maps.empty());
+    options.memory_budget = std::stol(text.substr(text.find("least ") + 6));
+    segment(layers, options, out);
+    REQUIRE(out.labels.values == expected.values);
+  }
+}
+
+TEST_CASE("limits of its own hold beside the budget's", "[segment_memory][unit]") {
+  Random random(8304);
+  INFO(random.note());
+  const Layers layers = {random_layer<float>(random, 1, {8, 9}, {8, 9}, 0.01)};
+  SegmentOptions options{.compare = {.anchors = {4, 4}, .match_limit = 1151}};
+  for (const Index budget : {Index{0}, Index{1} << 40}) {
+    options.memory_budget = budget;
+    REQUIRE_THAT(complaint([&] { (void)segment(layers, options); }),
+                 Contains("Compare: match_limit must be at least 1152, as many pairs lie below "
+                          "the threshold, got 1151"));
+  }
+  options.compare.match_limit = 1152;
+  REQUIRE(segment(layers, options).count() == 1);
+  options.merge.match_limit = 255;
+  REQUIRE_THAT(complaint([&] { (void)segment(layers, options); }),
+               Contains("Merge: match_limit must be at least 256"));
+  options.merge.match_limit = -1;
+  REQUIRE_THAT(complaint([&] { (void)segment(layers, options); }),
+               Contains("Merge: match_limit must be >= 0, got -1"));
 }
 
 TEST_CASE("what cannot be foretold is refused", "[segment_memory][unit]") {

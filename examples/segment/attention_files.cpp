@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <diffseg/attention/models.hpp>
 #include <diffseg/io/error.hpp>
 #include <diffseg/io/npy.hpp>
 #include <numeric>
@@ -115,6 +116,14 @@ std::vector<double> weights_by_side(const diffseg::Layers& layers) {
   return weights;
 }
 
+/// Nothing for the layers that the model's preset leaves out, where all of them are there.
+void keep_preset_layers(const std::string& model, std::vector<double>& weights) {
+  const diffseg::ModelPreset preset = diffseg::model_preset(model);
+  if (preset.end_layer == 0 || static_cast<Index>(weights.size()) != preset.layers) return;
+  std::fill(weights.begin(), weights.begin() + preset.first_layer, 0.0);
+  std::fill(weights.begin() + preset.end_layer, weights.end(), 0.0);
+}
+
 void normalise(std::vector<double>& weights) {
   const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
   for (double& weight : weights) weight /= sum;
@@ -139,6 +148,7 @@ Attention read_by_manifest(const fs::path& path, const diffseg::SkipTokens& skip
   ArrayFiles files;
   Attention attention;
   attention.tokens = manifest.tokens;
+  attention.model = manifest.model;
   for (ManifestEntry entry : manifest.layers) {
     if (!skip.empty()) entry.skip = skip;
     attention.self.push_back(read_layer(files, entry));
@@ -227,7 +237,10 @@ Attention read_attention(const std::vector<fs::path>& paths, const diffseg::Skip
         ": file: a manifest lists all files of a photo; give it without other files");
   Attention attention =
       manifest ? read_by_manifest(files.front(), skip) : read_by_shape(files, skip);
-  if (attention.weights.empty()) attention.weights = weights_by_side(attention.self);
+  if (attention.weights.empty()) {
+    attention.weights = weights_by_side(attention.self);
+    keep_preset_layers(attention.model, attention.weights);
+  }
   if (attention.cross_weights.empty()) attention.cross_weights = weights_by_grid(attention.cross);
   normalise(attention.weights);
   check_tokens(attention, files.front().string());

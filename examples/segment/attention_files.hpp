@@ -16,6 +16,7 @@ struct Attention {
   diffseg::Layers cross;              ///< keys are text tokens, {1, count}
   std::vector<double> cross_weights;  ///< [cross]
   std::vector<std::string> tokens;    ///< text of each token column; empty: not known
+  std::string model;                  ///< as the manifest names it; empty: not known
   std::vector<std::string> passed_over;  ///< arrays that are no attention, each with the reason
 };
 

@@ -223,11 +223,10 @@ Manifest read_manifest(const fs::path& path) {
   root.allow(
       {"diffseg", "model", "prompt", "timestep", "file", "skip", "layers", "cross", "tokens"});
   if (!root.has("diffseg") || json["diffseg"] != 1) root.refuse("diffseg", "must be 1");
-  static_cast<void>(root.text("model"));
   static_cast<void>(root.number("timestep", true));
   if (root.has("prompt") && !json["prompt"].is_string()) root.refuse("prompt", "must be a text");
-  Manifest manifest{read_entries(root, path, "layers"), read_entries(root, path, "cross"),
-                    read_tokens(root)};
+  Manifest manifest{root.text("model"), read_entries(root, path, "layers"),
+                    read_entries(root, path, "cross"), read_tokens(root)};
   if (manifest.layers.empty()) root.refuse("layers", "must list at least one layer");
   return manifest;
 }

@@ -25,6 +25,7 @@ struct ManifestEntry {
 };
 
 struct Manifest {
+  std::string model;                  ///< in any words; empty: not told
   std::vector<ManifestEntry> layers;  ///< self-attention, never empty
   std::vector<ManifestEntry> cross;
   std::vector<std::string> tokens;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,7 @@ constexpr const char* description =
   segment                                   segment the bundled photo
   segment cat.jpg                           write cat.labels.png and cat.overlay.png here
   segment --threshold 1.0 *.jpg -o out      finer segments, many photos, into folder out
+  segment --segments 5 cat.jpg              five segments
   segment --json cat.jpg | jq .photos[0]    numbers for another program
   segment --attention cat.json --image cat.jpg --names cat,grass
                                             attention of a model instead of a stand-in
@@ -82,24 +84,69 @@ WantedNoun parse_noun(const std::string& text) {
       "--names", message("must be WORD, WORD=COLUMN or WORD=FIRST-LAST, got '", text, "'"));
 }
 
-void check_thresholds(std::vector<double>& thresholds) {
-  for (const double threshold : thresholds) {
-    if (std::isfinite(threshold) && threshold > 0) continue;
-    throw CLI::ValidationError("--threshold", message("must be numbers > 0, got ", threshold));
+/// A number > 0, without anything behind it; a usage error otherwise.
+double parse_positive(const std::string& option, const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  if (!text.empty() && *end == '\0' && std::isfinite(number) && number > 0) return number;
+  throw CLI::ValidationError(option, message("must be numbers > 0, got '", text, "'"));
+}
+
+/// "auto", or one threshold for three iterations, or one for each.
+std::vector<double> parse_thresholds(const std::vector<std::string>& texts) {
+  if (texts == std::vector<std::string>{"auto"}) return {};
+  std::vector<double> thresholds;
+  for (const std::string& text : texts) {
+    if (text == "auto")
+      throw CLI::ValidationError("--threshold", "auto takes the place of numbers");
+    thresholds.push_back(parse_positive("--threshold", text));
   }
   if (thresholds.size() == 1) thresholds.resize(3, thresholds.front());
+  return thresholds;
+}
+
+/// "LO:HI:STEP" as the thresholds LO, LO + STEP .. HI.
+std::vector<double> parse_sweep(const std::string& text) {
+  constexpr double most = 1000;
+  std::vector<double> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, ':');)
+    parts.push_back(parse_positive("--sweep", part));
+  // A little more than a whole number of steps is one of them.
+  const double steps =
+      parts.size() == 3 ? std::floor((parts[1] - parts[0]) / parts[2] * (1 + 1e-9) + 1e-9) : -1;
+  if (steps < 0 || steps >= most || text.back() == ':') {
+    throw CLI::ValidationError("--sweep", message("must be LOW:HIGH:STEP, at most ", most,
+                                                  " thresholds, got '", text, "'"));
+  }
+  std::vector<double> thresholds;
+  for (double step = 0; step <= steps; ++step) thresholds.push_back(parts[0] + step * parts[2]);
+  return thresholds;
 }
 
 void add_work_options(CLI::App& app, Options& options) {
   app.add_option("photo", options.photos, "JPEG or PNG files; none: the bundled photo")
       ->option_text("PHOTO ...");
-  app.add_option(
-         "-t,--threshold", options.thresholds,
-         "Divergence below which maps merge, in nats; one for all three iterations or a "
-         "list with one an iteration (default 1.3, of attention 0.9; smaller: more segments)")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->option_text("TAU[,TAU...]");
+  auto* const threshold =
+      app.add_option_function<std::vector<std::string>>(
+             "-t,--threshold",
+             [&](const auto& texts) { options.thresholds = parse_thresholds(texts); },
+             "Divergence below which maps merge, in nats; one for all three iterations or a "
+             "list with one an iteration; smaller: more segments. auto: what suits the photo "
+             "(default 1.3; of attention its model's, else auto)")
+          ->delimiter(',')
+          ->allow_extra_args(false)
+          ->option_text("auto|TAU[,TAU...]");
+  app.add_option("--segments", options.segments,
+                 "Choose the threshold that gives so many segments, or nearly")
+      ->check(CLI::Range(diffseg::Index{1}, max_pixels))
+      ->excludes(threshold)
+      ->option_text("K");
+  app.add_option_function<std::string>(
+         "--sweep", [&](const std::string& text) { options.sweep = parse_sweep(text); },
+         "Also print, for each of these thresholds, segments, the share of the information they "
+         "keep, their entropy and the score that auto goes by")
+      ->option_text("LO:HI:STEP");
   app.add_option_function<std::string>(
          "-a,--anchors",
          [&](const std::string& text) { options.anchors = parse_size("--anchors", text); },
@@ -162,7 +209,7 @@ void settle_attention(const CLI::App& app, Options& options) {
         "--attention", message("takes the place of photos; give '", options.photos.front().string(),
                                "' as --image"));
   }
-  if (app.count("--threshold") == 0) options.thresholds = {0.9, 0.9, 0.9};
+  options.model_threshold = app.count("--threshold") == 0 && options.segments == 0;
   if (app.count("--refine") == 0) options.refine = false;
   if (app.count("--tidy") == 0) options.tidy = false;
 }
@@ -217,7 +264,8 @@ std::variant<Options, ExitStatus> parse_options(int count, char** arguments) {
   try {
     app.parse(count, arguments);
     settle_attention(app, options);
-    check_thresholds(options.thresholds);
+    if (app.count("--threshold") == 0 && options.segments == 0 && options.attention.empty())
+      options.thresholds = {1.3, 1.3, 1.3};
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

@@ -19,21 +19,24 @@ struct WantedNoun {
 
 /// What the command line asks for.
 struct Options {
-  std::vector<std::filesystem::path> photos;         ///< never empty without attention
-  std::vector<std::filesystem::path> attention;      ///< files instead of photos; empty: none
-  std::filesystem::path image;                       ///< photo of the attention; empty: none
-  diffseg::SkipTokens skip;                          ///< tokens of the attention that are no cells
-  std::vector<WantedNoun> nouns;                     ///< to name the labels with
-  std::vector<double> thresholds = {1.3, 1.3, 1.3};  ///< one an iteration, nats
-  std::optional<diffseg::GridSize> anchors;          ///< one for every 4 x 4 cells; published
-  bool refine = true;                                ///< cluster the maps around the proposals
-  bool tidy = true;                       ///< a label for each connected region, none too small
-  std::optional<double> sinks;            ///< share of attention of keys to leave out, 0..1
-  std::optional<bool> fit_borders;        ///< to the photo; as tidy
-  double min_area = 0.01;                 ///< least share of the photo that a region has, 0..1
-  std::optional<diffseg::GridSize> size;  ///< of the label PNG; the photo's
-  std::filesystem::path output;           ///< folder of the results; empty: here
-  std::filesystem::path trace;            ///< empty: none
+  std::vector<std::filesystem::path> photos;     ///< never empty without attention
+  std::vector<std::filesystem::path> attention;  ///< files instead of photos; empty: none
+  std::filesystem::path image;                   ///< photo of the attention; empty: none
+  diffseg::SkipTokens skip;                      ///< tokens of the attention that are no cells
+  std::vector<WantedNoun> nouns;                 ///< to name the labels with
+  std::vector<double> thresholds;  ///< one an iteration, nats; empty: chosen for each photo
+  diffseg::Index segments = 0;     ///< wanted, without thresholds; 0: as many as suit the photo
+  std::vector<double> sweep;       ///< thresholds to tell the figures of, nats, ascending
+  bool model_threshold = false;    ///< the model's own threshold first, where one is known
+  std::optional<diffseg::GridSize> anchors;  ///< one for every 4 x 4 cells; published
+  bool refine = true;                        ///< cluster the maps around the proposals
+  bool tidy = true;                          ///< a label for each connected region, none too small
+  std::optional<double> sinks;               ///< share of attention of keys to leave out, 0..1
+  std::optional<bool> fit_borders;           ///< to the photo; as tidy
+  double min_area = 0.01;                    ///< least share of the photo that a region has, 0..1
+  std::optional<diffseg::GridSize> size;     ///< of the label PNG; the photo's
+  std::filesystem::path output;              ///< folder of the results; empty: here
+  std::filesystem::path trace;               ///< empty: none
   bool profile = false;
   bool json = false;
 };

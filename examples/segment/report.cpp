@@ -35,11 +35,20 @@ Json to_json(const Options& options, const PhotoReport& report) {
   if (!report.photo.empty()) json["size"] = to_json(report.size);
   json["grid"] = to_json(report.grid);
   json["label_size"] = to_json(report.label_size);
+  json["thresholds"] = report.thresholds;
   json["labels"] = report.shares.size();
   json["shares"] = report.shares;
   json["proposals"] = report.per_iteration;
   for (const auto& [word, labels] : report.names)
     json["names"].push_back({{"word", word}, {"labels", labels}});
+  for (const diffseg::SweepPoint& point : report.sweep) {
+    json["sweep"].push_back({{"threshold", point.threshold},
+                             {"segments", point.segments},
+                             {"information", point.information},
+                             {"entropy", point.entropy},
+                             {"score", point.score}});
+  }
+  if (!report.hint.empty()) json["hint"] = report.hint;
   json["milliseconds"] = {{"read", report.read_milliseconds},
                           {"segment", report.segment_milliseconds},
                           {"write", report.write_milliseconds}};
@@ -56,6 +65,23 @@ void print_names(std::ostream& out, const PhotoReport& report) {
   }
 }
 
+void print_sweep(std::ostream& out, const PhotoReport& report) {
+  if (report.sweep.empty()) return;
+  out << "  threshold  segments  information  entropy   score\n" << std::setprecision(3);
+  for (const diffseg::SweepPoint& point : report.sweep) {
+    out << std::setw(11) << point.threshold << std::setw(10) << point.segments << std::setw(13)
+        << point.information << std::setw(9) << point.entropy << std::setw(8) << point.score
+        << '\n';
+  }
+}
+
+/// What the thresholds of all photos are: numbers, or how they are chosen.
+Json wanted_thresholds(const Options& options) {
+  if (!options.thresholds.empty()) return options.thresholds;
+  if (options.segments > 0) return {{"segments", options.segments}};
+  return options.model_threshold ? "model" : "auto";
+}
+
 }  // namespace
 
 std::vector<double> pixel_shares(const diffseg::Labels& labels) {
@@ -69,7 +95,7 @@ void print_json(std::ostream& out, const Options& options,
                 const std::vector<PhotoReport>& reports) {
   Json photos = Json::array();
   for (const PhotoReport& report : reports) photos.push_back(to_json(options, report));
-  const Json json{{"thresholds", options.thresholds}, {"photos", std::move(photos)}};
+  const Json json{{"thresholds", wanted_thresholds(options)}, {"photos", std::move(photos)}};
   // File names need not be UTF-8.
   out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
@@ -86,6 +112,7 @@ void print_text(std::ostream& out, const Options& options,
     if (!report.overlay_file.empty()) out << ", " << report.overlay_file.string();
     out << '\n';
     print_names(out, report);
+    print_sweep(out, report);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <diffseg/core/profile.hpp>
 #include <diffseg/data/labels.hpp>
+#include <diffseg/data/sweep_point.hpp>
 #include <diffseg/labels/name.hpp>
 #include <filesystem>
 #include <iosfwd>
@@ -23,6 +24,9 @@ struct PhotoReport {
   diffseg::GridSize label_size = {};               ///< of the label PNG
   std::vector<double> shares = {};                 ///< [label] share of the pixels, 0..1
   std::vector<diffseg::Index> per_iteration = {};  ///< proposals after each iteration
+  std::vector<double> thresholds = {};             ///< one an iteration, given or chosen
+  std::vector<diffseg::SweepPoint> sweep = {};     ///< as asked for
+  std::string hint = {};                           ///< what to try; empty: nothing to say
   double read_milliseconds = 0;
   double segment_milliseconds = 0;
   double write_milliseconds = 0;
@@ -37,7 +41,7 @@ struct PhotoReport {
 /// One JSON document about all photos.
 void print_json(std::ostream& out, const Options& options, const std::vector<PhotoReport>& reports);
 
-/// One line a photo that worked, and one a name.
+/// One line a photo that worked, one a name, and the table of its sweep.
 void print_text(std::ostream& out, const Options& options, const std::vector<PhotoReport>& reports);
 
 /// The stage table; rows of inner scopes are indented.

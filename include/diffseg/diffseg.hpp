@@ -10,6 +10,7 @@
 #include "diffseg/labels/fit_borders.hpp"
 #include "diffseg/labels/name.hpp"
 #include "diffseg/labels/tidy.hpp"
+#include "diffseg/merge/choose.hpp"
 #include "diffseg/merge/refine.hpp"
 #include "diffseg/photo/affinity.hpp"
 #include "diffseg/photo/downsample.hpp"

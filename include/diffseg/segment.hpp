@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include "diffseg/attention/aggregate.hpp"
@@ -19,8 +20,9 @@ struct SegmentOptions {
   Compare compare = {};      ///< maps -> similarities; its ceiling becomes the first threshold
   Merge merge = {};          ///< similarities -> proposals
   Assign assign = {};        ///< proposals -> labels
-  /// Bytes beyond the layers: what segment_memory() expects to need more is refused before it is
-  /// allocated; 0: any.
+  /// Bytes beyond the layers that a call may hold; 0: any. What segment_memory() expects to need
+  /// more is refused before it is allocated, and pairs that match beyond what it expects once they
+  /// are counted, before they are stored.
   Index memory_budget = 0;
 
   // The presets below change neither thresholds nor size. What they cost is measured by
@@ -50,8 +52,9 @@ struct SegmentOptions {
 
 /// What segment() needs at its peak beyond the layers, for as many threads as there would be now:
 /// an upper bound but for the matches. How many pairs of anchors and maps match is known only
-/// afterwards, so a `match_share` of them is counted: of the golden cases 3 to 11 % match, 1 bounds
-/// every case, and each tenth takes 5 bytes of every pair (7 in double). Up to 1.3 times what is
+/// afterwards, so a `match_share` of them is counted: of the golden cases 3 to 11 % match, of
+/// trained attention up to 82 %, 1 bounds every case, and each tenth takes 5 bytes of every pair (6
+/// in double). Up to 1.3 times what is
 /// measured for maps of 64 x 64. Throws std::invalid_argument for layers and a grid that Aggregate
 /// refuses, and for shares outside [0, 1].
 template <class Scalar = float>
@@ -90,6 +93,38 @@ std::string fitting_grid(const Layers& layers, SegmentOptions options) {
   return message("no grid fits that holds ", least.height, " x ", least.width, " anchors");
 }
 
+/// Bytes of the pairs that match in all iterations, if `match_share` of them do.
+template <class Scalar>
+double bytes_of_matches(const Layers& layers, const SegmentOptions& options, double match_share) {
+  return segment_memory<Scalar>(layers, options, match_share).total() -
+         segment_memory<Scalar>(layers, options, 0).total();
+}
+
+/// Matches that the budget still holds, 1 at least.
+template <class Scalar>
+Index granted_matches(const Layers& layers, const SegmentOptions& options) {
+  const double rest = static_cast<double>(options.memory_budget) -
+                      segment_memory<Scalar>(layers, options, 0).total();
+  return std::max<Index>(1, static_cast<Index>(rest / match_bytes<Scalar>()));
+}
+
+/// What to do about more matches than the budget holds: `found` pairs of anchors and maps, and in
+/// later iterations at most all.
+template <class Scalar>
+[[noreturn]] void refuse_matches(const Layers& layers, const SegmentOptions& options, Index found) {
+  const GridSize grid = options.aggregate.working_grid(layers);
+  const double anchors = options.compare.anchor_count(grid);
+  const double pairs = anchors * static_cast<double>(grid.cells());
+  const double later = bytes_of_matches<Scalar>(layers, options, 1) - match_bytes<Scalar>() * pairs;
+  const double needed = segment_memory<Scalar>(layers, options, 0).total() + later +
+                        match_bytes<Scalar>() * static_cast<double>(found);
+  throw std::invalid_argument(message(
+      "segment: memory_budget must be at least ", std::llround(std::ceil(needed)), " bytes, as ",
+      found, " pairs of anchors and maps match (",
+      std::llround(100 * static_cast<double>(found) / pairs), " %), got ", options.memory_budget,
+      "; lower the thresholds, take fewer Compare::anchors or a smaller Aggregate::grid"));
+}
+
 /// Refuses to need more than the budget.
 template <class Scalar>
 void check_budget(const Layers& layers, const SegmentOptions& options) {
@@ -126,9 +161,46 @@ struct Segmentation {
   }
 };
 
+namespace detail {
+
+/// Where storage of other sizes may be held no longer beside that of a new image, it goes.
+template <class Scalar>
+void keep_fitting(const Layers& layers, const SegmentOptions& options, Segmentation<Scalar>& out) {
+  const GridSize grid = options.aggregate.working_grid(layers);
+  const auto anchors = static_cast<std::size_t>(options.compare.anchor_count(grid));
+  const bool fits = out.maps.grid() == grid && out.similarities.anchors.size() == anchors &&
+                    out.labels.size == options.assign.size;
+  if (!fits) out = {};
+}
+
+/// Compare and Merge within what the budget has left for matches.
+template <class Scalar>
+void match_within_budget(const Layers& layers, const SegmentOptions& options, Compare compare,
+                         Segmentation<Scalar>& result) {
+  Merge merge = options.merge;
+  const Index granted = granted_matches<Scalar>(layers, options);
+  const auto least = [](Index own, Index rest) {
+    return own > 0 ? std::min(own, rest) : std::max<Index>(1, rest);
+  };
+  compare.match_limit = least(compare.match_limit, granted);
+  Index found = 0;
+  try {
+    compare(result.maps, result.similarities, result.workspace);
+    found = static_cast<Index>(result.similarities.divergences.nonZeros());
+    merge.match_limit = least(merge.match_limit, granted - found);
+    merge(result.similarities, result.proposals, result.workspace);
+  } catch (const TooManyMatches& error) {
+    const Index own = found > 0 ? options.merge.match_limit : options.compare.match_limit;
+    if (error.granted == own) throw;
+    refuse_matches<Scalar>(layers, options, found > 0 ? found : error.found);
+  }
+}
+
+}  // namespace detail
+
 /// Attention layers -> labels, every intermediate result kept in `out`. Throws
 /// std::invalid_argument for what its stages refuse, and for a memory_budget that does not hold
-/// them; `out` is empty or as it was then.
+/// them (the message names the bytes that do); `out` is empty or as it was then.
 template <class Scalar>
 void segment(const Layers& layers, const SegmentOptions& options, Segmentation<Scalar>& out) {
   options.merge.check();
@@ -138,13 +210,18 @@ void segment(const Layers& layers, const SegmentOptions& options, Segmentation<S
   compare.ceiling = options.merge.thresholds.front();
   Segmentation<Scalar> result;
   result.swap(out);
+  if (options.memory_budget > 0) detail::keep_fitting(layers, options, result);
   // The maps can be written in place only while no other result refers to them.
   result.similarities.maps = {};
   result.proposals.maps = {};
 
   options.aggregate(layers, result.maps, result.workspace);
-  compare(result.maps, result.similarities, result.workspace);
-  options.merge(result.similarities, result.proposals, result.workspace);
+  if (options.memory_budget > 0) {
+    detail::match_within_budget(layers, options, compare, result);
+  } else {
+    compare(result.maps, result.similarities, result.workspace);
+    options.merge(result.similarities, result.proposals, result.workspace);
+  }
   options.assign(result.proposals, result.labels, result.workspace);
   result.swap(out);
 }

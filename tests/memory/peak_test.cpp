@@ -165,6 +165,39 @@ TEST_CASE("segment_memory foretells the peak with queries and keys", "[memory][l
                         {.aggregate = {.grid = {50, 50}}});
 }
 
+TEST_CASE("no call holds more than the budget, whatever matches", "[memory][law]") {
+  const ThreadLimit limit(2);
+  const GridSize grid{48, 40};
+  // The same map everywhere, almost: all pairs match.
+  std::vector<float> values(static_cast<std::size_t>(grid.cells() * grid.cells()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 7 == 0 ? 1.1F : 1.0F;
+  const Layers flat = {Layer::owning(std::move(values), 1, grid)};
+  const Layers banded = {bands(grid)};
+  SegmentOptions options;
+  (void)segment(flat, options);  // threads and caches are there from now on
+  options.memory_budget = static_cast<Index>(segment_memory(flat, options).total()) + 1;
+  const auto within = [&](const auto& body) {
+    const double peak = peak_of(body);
+    std::cout << "budget " << options.memory_budget << ", held " << peak << '\n';
+    CHECK(peak <= static_cast<double>(options.memory_budget));
+  };
+  std::string text;
+  within([&] { text = support::complaint([&] { (void)segment(flat, options); }); });
+  INFO(text);
+  REQUIRE_THAT(text, support::Contains("(100 %), got"));
+  options.memory_budget = std::stol(text.substr(text.find("least ") + 6));
+  // In turns with an image of other pairs, and one of another grid, in the same storage.
+  within([&] {
+    Segmentation<float> out;
+    for (int round = 0; round < 2; ++round) {
+      segment(flat, options, out);
+      REQUIRE(out.similarities.divergences.nonZeros() == 256 * grid.cells());
+      segment(banded, options, out);
+      segment(Layers{bands({46, 42})}, options, out);
+    }
+  });
+}
+
 TEST_CASE("what the budget does not hold is refused before it is allocated", "[memory][unit]") {
   const Layers layers = some_layers({64, 64});
   SegmentOptions options;

@@ -69,6 +69,33 @@ struct ModelShapes {
   return {};
 }
 
+/// What DiffSeg does well with on the attention of a model.
+struct ModelPreset {
+  double threshold = 0;  ///< nats, of every iteration of Merge; 0: none is known, see Choose
+  Index layers = 0;      ///< self-attention layers of one pass that `first` and `end` count; 0: any
+  Index first_layer = 0;  ///< of those that give the best masks, from 0 on
+  Index end_layer = 0;    ///< one past the last; 0: all
+};
+
+/// The preset of a model that `text` names in any way, as one of model_shapes() or a hub's id,
+/// upper case or lower: 0.3 and layers 6 to 8 of 12 for DINOv2 (measured on its small model, see
+/// docs/performance.md), 0.9 as published for Stable Diffusion 1.x and 2.x, nothing for others.
+[[nodiscard]] inline ModelPreset model_preset(std::string_view text) {
+  std::string name(text);
+  for (char& letter : name) {
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+    if (letter == ' ' || letter == '_') letter = '-';
+  }
+  const auto holds = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+  if (holds("dinov2")) return {.threshold = 0.3, .layers = 12, .first_layer = 6, .end_layer = 9};
+  for (const std::string_view part :
+       {"sd14", "sd15", "sd21", "stable-diffusion-v1", "stable-diffusion-v2", "stable-diffusion-1",
+        "stable-diffusion-2"}) {
+    if (holds(part)) return {.threshold = 0.9};
+  }
+  return {};
+}
+
 /// `layer` as `model` means it: its number of queries says which of the model's layers it is. Gives
 /// it its grid, takes the conditional half of a guidance batch (twice the heads), and leaves tokens
 /// out that are not the image's. A view of the same numbers. `layer` may have any grids, {1,

@@ -20,7 +20,7 @@ namespace diffseg {
 /// all others are computed; the same pairs with the same bits as without the bound. Independent of
 /// Merge's thresholds up to the ceiling: keep the result while a threshold moves.
 /// Errors: std::invalid_argument for anchors outside the grid, a ceiling that is no positive
-/// number, maps that are not positive.
+/// number, maps that are not positive, more pairs below the ceiling than match_limit.
 struct Compare {
   using Stage = void;  ///< it may begin or follow a chain
   /// Where anchors sit.
@@ -30,6 +30,8 @@ struct Compare {
   Placement placement = Placement::cell_centred;  ///< where they sit
   double ceiling = 1.0;  ///< nats, > 0; at least the first threshold of Merge
   bool fit = false;      ///< more anchors than cells on a side: as many as cells, not an error
+  /// Pairs below the ceiling, >= 1; more are refused, once all are counted, and never held; 0: any.
+  Index match_limit = 0;
 
   /// The divergences of the anchors of `maps`.
   template <class Scalar>
@@ -107,6 +109,7 @@ void Compare::operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similar
   const GridSize used = anchors_on(grid);
   detail::require(ceiling > 0 && detail::is_finite(ceiling),
                   "Compare: ceiling must be > 0 and finite, got ", ceiling);
+  detail::require(match_limit >= 0, "Compare: match_limit must be >= 0, got ", match_limit);
   Similarities<Scalar> result;
   result.swap(similarities);
   result.maps = source;
@@ -116,7 +119,7 @@ void Compare::operator()(const Maps<Scalar>& maps, Similarities<Scalar>& similar
   result.anchors = detail::cached_sampling_grid(grid, used, placement)->tokens();
   result.evaluated = detail::divergences_below<Scalar>(
       source.rows(), result.anchors, *cached_tiles(grid), detail::Pooling(grid), ceiling, "Compare",
-      result.divergences, workspace.get<detail::DivergenceScratch<Scalar>>());
+      result.divergences, workspace.get<detail::DivergenceScratch<Scalar>>(), match_limit);
   similarities.swap(result);
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Divergences between rows of probabilities: one pair, and all pairs below a ceiling.
+// Divergences between rows of probabilities: all pairs below a ceiling.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -19,21 +20,6 @@
 
 namespace diffseg::detail {
 
-/// D(p, q) = 1/2 sum_i (p_i - q_i)(ln p_i - ln q_i) in nats, the mean of both KL divergences;
-/// accumulated in double. p, q of one size, all numbers > 0.
-template <class Scalar>
-[[nodiscard]] double divergence(std::span<const Scalar> p, std::span<const Scalar> q) {
-  require(p.size() == q.size(), "divergence: rows must have one size, got ", p.size(), " and ",
-          q.size());
-  double sum = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    const auto a = static_cast<double>(p[i]);
-    const auto b = static_cast<double>(q[i]);
-    sum += (a - b) * (std::log(a) - std::log(b));
-  }
-  return sum / 2;
-}
-
 /// What a search works with; kept for the next one, it allocates nothing again.
 template <class Scalar>
 struct DivergenceScratch {
@@ -45,7 +31,16 @@ struct DivergenceScratch {
     Buffer<Scalar> pooled, line, bounds;
     std::array<Buffer<Scalar>, block / 4> sums;
     std::array<std::vector<int>, block / 4> candidates;
+    std::vector<Match<Scalar>> found;  ///< of one block of rows
   };
+
+  /// Gives back what may not be held beside `most` matches.
+  template <class Sparse>
+  void release(Index most, Sparse& out) {
+    matches = {};
+    if (gather.entries.capacity() > static_cast<std::size_t>(most)) gather = {};
+    if (out.data().allocatedSize() > most) Sparse().swap(out);
+  }
 
   PackedRows<Scalar> anchors;
   Buffer<Scalar> pooled;  ///< of the anchors, [blocks x 2 x stride]
@@ -70,7 +65,7 @@ template <class Scalar>
   return {.anchors = anchors * (packed + pooled) * number,
           .matches = match_bytes<Scalar>() * share * anchors * cells,
           .scratch = threads * (rows * (packed + pooled) + cells + sums) * number +
-                     threads * 4 * anchors * 4 + cells * 8};
+                     threads * anchors * (4 * 4 + rows * sizeof(Match<Scalar>)) + cells * 8};
 }
 
 /// Finds, for blocks of rows, the anchors whose divergence is below a ceiling. An exact bound comes
@@ -121,6 +116,7 @@ class DivergenceSearch {
     make_room(scratch.bounds, 4 * stride_);
     for (auto& sums : scratch.sums) make_room(sums, 4 * lanes * count_);
     for (auto& found : scratch.candidates) found.reserve(static_cast<std::size_t>(count_));
+    scratch.found.reserve(static_cast<std::size_t>(block * count_));
   }
 
   /// Appends the matches of the rows `queries` (at most `block`) to `matches`; returns the number
@@ -262,29 +258,40 @@ class DivergenceSearch {
 /// out [anchors x rows] = the divergences below `ceiling` between the anchors and all rows
 /// [R x n]. `order` lists all rows, neighbours that resemble each other; the result does not
 /// depend on it. Returns the number of pairs that needed a full evaluation. `stage` opens errors.
+/// More than `most` pairs below the ceiling, unless that is 0, are a TooManyMatches; no more than
+/// so many are ever held.
 template <class Scalar, class Pool>
 Index divergences_below(const Matrix<Scalar>& rows, std::span<const Index> anchors,
                         std::span<const Index> order, const Pool& pool, double ceiling,
                         const char* stage, Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>& out,
-                        DivergenceScratch<Scalar>& scratch) {
+                        DivergenceScratch<Scalar>& scratch, Index most = 0) {
   using Search = DivergenceSearch<Scalar, Pool>;
+  if (most > 0) scratch.release(most, out);
   const Search search(rows, anchors, pool, ceiling, stage, scratch);
   const std::size_t blocks = (order.size() + Search::block - 1) / Search::block;
   auto& matches = scratch.matches;
   // Never fewer: that would lose the storage of the others.
   if (matches.size() < blocks) matches.resize(blocks);
   scratch.evaluated.resize(blocks);
+  std::atomic<Index> total{0};
   const auto run = [&](Index block, typename Search::Scratch& thread) {
     const auto i = static_cast<std::size_t>(block);
     const std::size_t begin = i * Search::block;
     const auto queries =
         order.subspan(begin, std::min<std::size_t>(Search::block, order.size() - begin));
-    matches[i].clear();
-    scratch.evaluated[i] = search.search(queries, thread, matches[i]);
+    thread.found.clear();
+    scratch.evaluated[i] = search.search(queries, thread, thread.found);
+    const auto found = static_cast<Index>(thread.found.size());
+    const bool granted = total.fetch_add(found) + found <= most || most == 0;
+    if (granted) matches[i].assign(thread.found.begin(), thread.found.end());
   };
   parallel_for(
       static_cast<Index>(blocks), scratch.threads,
       [&](typename Search::Scratch& thread) { search.prepare(thread); }, run);
+  if (most > 0 && total > most) {
+    scratch.release(0, out);
+    throw TooManyMatches(stage, most, total);
+  }
   gather_matches<Scalar>(std::span(matches).first(blocks), static_cast<Index>(anchors.size()),
                          rows.rows(), stage, scratch.gather, out);
   return std::accumulate(scratch.evaluated.begin(), scratch.evaluated.end(), Index{0});

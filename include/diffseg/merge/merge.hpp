@@ -31,6 +31,8 @@ struct Merge {
   using Stage = void;  ///< it may begin or follow a chain
 
   std::vector<double> thresholds = {0.9, 0.9, 0.9};  ///< nats, > 0, one per iteration
+  /// Pairs of proposals below a later threshold, >= 1; more are refused as by Compare; 0: any.
+  Index match_limit = 0;
 
   /// The proposals that the anchors become.
   template <class Scalar>
@@ -60,6 +62,7 @@ struct Merge {
       detail::require(threshold > 0 && detail::is_finite(threshold),
                       "Merge: thresholds must be > 0 and finite, got ", threshold);
     }
+    detail::require(match_limit >= 0, "Merge: match_limit must be >= 0, got ", match_limit);
   }
 
   /// The proposals and what the stage works with for so many anchors on `grid`, of which
@@ -88,11 +91,22 @@ struct Merge {
     detail::MatrixShelf<Scalar> shelf;
   };
 
-  /// Set `index`, emptied.
-  static std::vector<Index>& start_set(Sets& sets, std::size_t index) {
-    if (sets.size() <= index) sets.resize(index + 1);
-    sets[index].clear();
-    return sets[index];
+  /// Empties the first sets and sees to room for so many numbers in each, no more where it is new.
+  /// What earlier images have left goes where all of it is more than twice what is needed.
+  static void make_sets(Sets& sets, std::span<const std::size_t> sizes) {
+    if (sets.size() < sizes.size()) sets.resize(sizes.size());
+    std::size_t needed = 0;
+    std::size_t held = 0;
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      const std::size_t need = i < sizes.size() ? sizes[i] : 0;
+      needed += need;
+      held += std::max(need, sets[i].capacity());
+    }
+    if (held > 2 * needed) Sets(sets.size()).swap(sets);
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      sets[i].clear();
+      sets[i].reserve(sizes[i]);
+    }
   }
 
   /// Iteration 0: one proposal per anchor.
@@ -102,11 +116,21 @@ struct Merge {
     const auto& divergences = similarities.divergences;
     const Index tokens = similarities.maps.tokens();
     const std::size_t count = similarities.anchors.size();
+    const auto below = [&](Scalar value) {
+      return static_cast<double>(value) < thresholds.front();
+    };
+    using Row = typename Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>::InnerIterator;
+    std::vector<std::size_t> sizes(count, 0);
     for (std::size_t anchor = 0; anchor < count; ++anchor) {
-      auto& set = start_set(scratch.sets, anchor);
-      using Row = typename Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>::InnerIterator;
       for (Row match(divergences, static_cast<Index>(anchor)); match; ++match) {
-        if (static_cast<double>(match.value()) < thresholds.front()) set.push_back(match.col());
+        sizes[anchor] += below(match.value()) ? 1 : 0;
+      }
+    }
+    make_sets(scratch.sets, sizes);
+    for (std::size_t anchor = 0; anchor < count; ++anchor) {
+      auto& set = scratch.sets[anchor];
+      for (Row match(divergences, static_cast<Index>(anchor)); match; ++match) {
+        if (below(match.value())) set.push_back(match.col());
       }
       detail::require(
           !set.empty(),
@@ -142,14 +166,14 @@ struct Merge {
 
   /// One later iteration.
   template <class Scalar>
-  static void join(double threshold, Proposals<Scalar>& proposals, Scratch<Scalar>& scratch,
-                   detail::DivergenceScratch<Scalar>& search) {
+  void join(double threshold, Proposals<Scalar>& proposals, Scratch<Scalar>& scratch,
+            detail::DivergenceScratch<Scalar>& search) const {
     auto& all = scratch.order;
     all.resize(static_cast<std::size_t>(proposals.rows.rows()));
     std::iota(all.begin(), all.end(), Index{0});
     detail::divergences_below<Scalar>(proposals.rows, all, all,
                                       detail::Pooling(proposals.maps.grid()), threshold, "Merge",
-                                      scratch.close, search);
+                                      scratch.close, search, match_limit);
     const auto sets = greedy_sets(scratch.close, scratch.sets);
     auto joined = scratch.shelf.take(static_cast<Index>(sets.size()), proposals.rows.cols());
     detail::row_means(proposals.rows, sets, std::span(all).first(sets.size()), joined,
@@ -186,8 +210,11 @@ struct Merge {
     std::vector<char> taken(static_cast<std::size_t>(close.rows()), 0);
     for (Index row = 0; row < close.rows(); ++row) {
       if (taken[static_cast<std::size_t>(row)] != 0) continue;
-      auto& set = start_set(sets, count++);
+      if (sets.size() <= count) sets.resize(count + 1);
+      auto& set = sets[count++];
+      set.clear();
       using Row = typename Eigen::SparseMatrix<Scalar, Eigen::RowMajor, int>::InnerIterator;
+      set.reserve(static_cast<std::size_t>(close.innerVector(row).nonZeros()));
       for (Row match(close, row); match; ++match) {
         set.push_back(match.col());
         taken[static_cast<std::size_t>(match.col())] = 1;

@@ -5,10 +5,28 @@
 #pragma once
 
 #include <array>
+#include <cmath>
+#include <span>
 
+#include "diffseg/core/check.hpp"
 #include "diffseg/core/packet.hpp"
 
 namespace diffseg::detail {
+
+/// D(p, q) = 1/2 sum_i (p_i - q_i)(ln p_i - ln q_i) in nats, the mean of both KL divergences;
+/// accumulated in double. p, q of one size, all numbers > 0.
+template <class Scalar>
+[[nodiscard]] double divergence(std::span<const Scalar> p, std::span<const Scalar> q) {
+  require(p.size() == q.size(), "divergence: rows must have one size, got ", p.size(), " and ",
+          q.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    const auto a = static_cast<double>(p[i]);
+    const auto b = static_cast<double>(q[i]);
+    sum += (a - b) * (std::log(a) - std::log(b));
+  }
+  return sum / 2;
+}
 
 template <class Scalar>
 void add_term(Packet<Scalar>& total, const Packet<Scalar>& p, const Packet<Scalar>& log_p,

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <limits>
 #include <span>
+#include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -29,13 +31,27 @@ struct GatherScratch {
   std::vector<int> next;  // [anchors] place of the next entry
 };
 
-/// Bytes of one match: as found, in a vector that grows by doubling; sorted; stored; as an index of
-/// Merge's sets, which grow likewise, and of their runs.
+/// A search found more pairs below the ceiling than it was granted. They were counted to the end,
+/// so that who is told knows what to grant.
+struct TooManyMatches : std::invalid_argument {
+  TooManyMatches(const char* stage, Index granted_, Index all)
+      : std::invalid_argument(message(stage, ": match_limit must be at least ", all,
+                                      ", as many pairs lie below the threshold, "
+                                      "got ",
+                                      granted_,
+                                      "; lower the threshold, take fewer anchors or allow more")),
+        granted(granted_),
+        found(all) {}
+  Index granted;  ///< pairs that were allowed
+  Index found;    ///< pairs below the ceiling
+};
+
+/// Bytes of one match: as found; sorted; stored; as an index of Merge's sets, which may have kept
+/// twice their room from an earlier image, and of their runs.
 template <class Scalar>
 [[nodiscard]] constexpr double match_bytes() {
-  constexpr double growth = 1.5;
-  return growth * sizeof(Match<Scalar>) + sizeof(std::pair<int, Scalar>) + 4 + sizeof(Scalar) +
-         growth * sizeof(Index) + 4;
+  return sizeof(Match<Scalar>) + sizeof(std::pair<int, Scalar>) + 4 + sizeof(Scalar) +
+         2 * sizeof(Index) + 4;
 }
 
 /// Matches of all blocks as a sparse matrix [anchors x rows], columns ascending in each row.
@@ -57,7 +73,12 @@ void gather_matches(std::span<const std::vector<Match<Scalar>>> blocks, Index an
   require(total <= std::numeric_limits<int>::max(), stage,
           ": at most 2147483647 pairs may lie below the ceiling, got ", total);
   for (Index i = 0; i < anchors; ++i) starts[i + 1] += starts[i];
+  // Room is made exactly, and what is too small goes first: all of it is counted.
   auto& entries = scratch.entries;
+  if (entries.capacity() < static_cast<std::size_t>(total)) {
+    std::remove_reference_t<decltype(entries)>().swap(entries);
+    entries.reserve(static_cast<std::size_t>(total));
+  }
   entries.resize(static_cast<std::size_t>(total));
   scratch.next.assign(starts, starts + anchors);
   for (const auto& block : blocks) {
@@ -65,6 +86,9 @@ void gather_matches(std::span<const std::vector<Match<Scalar>>> blocks, Index an
       const int place = scratch.next[static_cast<std::size_t>(match.anchor)]++;
       entries[static_cast<std::size_t>(place)] = {match.query, match.divergence};
     }
+  }
+  if (matrix.data().allocatedSize() < total) {
+    Eigen::internal::CompressedStorage<Scalar, int>().swap(matrix.data());
   }
   matrix.data().resize(total);
   parallel_for(anchors, [&](Index anchor) {
