@@ -17,6 +17,17 @@ std::string shown(nb::handle object) {
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 
+std::string in_words(std::string text) {
+  const std::pair<const char*, const char*> terms[] = {
+      {"collections.abc.Iterable[", "a list of "}, {"typing.Literal[", "one of "}};
+  for (const auto& [code, words] : terms) {
+    if (!text.starts_with(code)) continue;
+    text.pop_back();
+    return words + in_words(text.substr(std::string_view(code).size()));
+  }
+  return text == Convert<GridSize>::text() ? "a whole number or (height, width)" : text;
+}
+
 namespace {
 
 /// What DLPack calls memory that the CPU reads: its own, and pinned for CUDA or ROCm.

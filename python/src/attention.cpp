@@ -30,7 +30,7 @@ void add_affinity(nb::module_& module) {
             const Image image = image_of(photo);
             return unlocked([&] { return self(image); });
           },
-          nb::arg("photo"), nb::sig("def __call__(self, photo: object) -> list[Layer]"))
+          nb::arg("photo").none(), nb::sig("def __call__(self, photo: object) -> list[Layer]"))
       .def(
           "grid_for",
           [](const Affinity& self, nb::handle photo) {
@@ -38,7 +38,7 @@ void add_affinity(nb::module_& module) {
             read_or_refuse("Affinity", "photo", photo, size);
             return Convert<GridSize>::write(self.grid_for(size));
           },
-          nb::arg("photo"),
+          nb::arg("photo").none(),
           nb::sig("def grid_for(self, photo: tuple[int, int]) -> tuple[int, int]"),
           "The finest grid for a photo of so many pixels.");
 }
@@ -59,7 +59,7 @@ void add_downsample(nb::module_& module) {
           return result;
         });
       },
-      nb::arg("photo"), nb::arg("workspace") = nb::none(),
+      nb::arg("photo").none(), nb::arg("workspace") = nb::none(),
       nb::sig("def __call__(self, photo: object, workspace: Workspace | None = None) -> Image"));
 
   Stage<Downsample> stage(module, "Downsample",
@@ -87,7 +87,7 @@ void add_downsample(nb::module_& module) {
           return result;
         });
       },
-      nb::arg("layers"), nb::arg("workspace") = nb::none(),
+      nb::arg("layers").none(), nb::arg("workspace") = nb::none(),
       nb::sig("def __call__(self, layers: object, workspace: Workspace | None = None) -> "
               "list[Layer]"));
 }
@@ -116,14 +116,14 @@ void add_aggregate(nb::module_& module) {
               return maps;
             });
           },
-          nb::arg("layers"), nb::arg("workspace") = nb::none(),
+          nb::arg("layers").none(), nb::arg("workspace") = nb::none(),
           nb::sig("def __call__(self, layers: object, workspace: Workspace | None = None) -> Maps"))
       .def(
           "working_grid",
           [](const Aggregate& self, nb::handle objects) {
             return Convert<GridSize>::write(self.working_grid(layers_of(objects)));
           },
-          nb::arg("layers"), nb::sig("def working_grid(self, layers: object) -> tuple[int, int]"),
+          nb::arg("layers").none(), nb::sig("def working_grid(self, layers: object) -> tuple[int, int]"),
           "The grid of the maps that these layers would make.");
 }
 
@@ -169,7 +169,7 @@ void add_stream(nb::module_& module) {
               weight ? stream.add(layers[0], *weight) : stream.add(layers[0]);
             });
           },
-          nb::arg("layer"), nb::arg("weight") = nb::none(),
+          nb::arg("layer").none(), nb::arg("weight") = nb::none(),
           nb::sig("def add(self, layer: object, weight: float | None = None) -> None"),
           "Adds a layer, needed no longer afterwards; weights for all or for none.")
       .def(
@@ -199,7 +199,7 @@ void add_cross(nb::module_& module) {
           return maps;
         });
       },
-      nb::arg("layers"), nb::arg("workspace") = nb::none(),
+      nb::arg("layers").none(), nb::arg("workspace") = nb::none(),
       nb::sig("def __call__(self, layers: object, workspace: Workspace | None = None) -> CrossMaps"));
 }
 

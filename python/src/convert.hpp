@@ -200,13 +200,16 @@ struct Convert<Choice, std::enable_if_t<std::is_enum_v<Choice>>> {
   }
 };
 
-/// Refuses what read() refuses: "WHERE: NAME must be TEXT, got VALUE"; ValueError for a wrong word,
+/// A type in words, out of how signatures write it.
+std::string in_words(std::string text);
+
+/// Refuses what read() refuses: "WHERE: NAME must be ..., got VALUE"; ValueError for a wrong word,
 /// else TypeError.
 template <class T>
 void read_or_refuse(const std::string& where, const std::string& name, nb::handle from, T& to) {
   if (Convert<T>::read(from, to)) return;
   const std::string text =
-      where + ": " + name + " must be " + Convert<T>::text() + ", got " + shown(from);
+      where + ": " + name + " must be " + in_words(Convert<T>::text()) + ", got " + shown(from);
   if (std::is_enum_v<T> && PyUnicode_Check(from.ptr())) throw nb::value_error(text.c_str());
   throw nb::type_error(text.c_str());
 }

@@ -49,14 +49,14 @@ void add_tables(nb::module_& module) {
         return table_of(
             diffseg::confusion(labels_of(predicted), labels_of(truth), truths, predictions));
       },
-      nb::arg("predicted"), nb::arg("truth"), nb::arg("truths"), nb::arg("predictions"),
+      nb::arg("predicted").none(), nb::arg("truth").none(), nb::arg("truths"), nb::arg("predictions"),
       "Pixels of each pair of labels [truths, predictions]; a negative truth counts nowhere.");
   module.def(
       "contingency",
       [](nb::handle predicted, nb::handle truth) {
         return table_of(diffseg::contingency(labels_of(predicted), labels_of(truth)));
       },
-      nb::arg("predicted"), nb::arg("truth"),
+      nb::arg("predicted").none(), nb::arg("truth").none(),
       "The same of the labels that occur, [true regions, predicted regions].");
 }
 
@@ -114,7 +114,7 @@ void add_partitions(nb::module_& module) {
         const std::vector<Labels> all = all_labels(truths);
         return unlocked([&] { return diffseg::score(labels, std::span<const Labels>(all)); });
       },
-      nb::arg("predicted"), nb::arg("truths"),
+      nb::arg("predicted").none(), nb::arg("truths").none(),
       "A prediction against one truth, or the mean over those of several annotators.");
   nb::class_<BoundaryScores>(module, "BoundaryScores", "How well borders lie on each other, 0..1.")
       .def_ro("precision", &BoundaryScores::precision, "Share of predicted border pixels near a true one.")
@@ -127,7 +127,7 @@ void add_partitions(nb::module_& module) {
         const Labels expected = labels_of(truth);
         return unlocked([&] { return diffseg::score_boundaries(labels, expected, radius); });
       },
-      nb::arg("predicted"), nb::arg("truth"), nb::arg("radius") = 2,
+      nb::arg("predicted").none(), nb::arg("truth").none(), nb::arg("radius") = 2,
       "The border pixels of both within so many pixels of each other.");
 }
 

@@ -48,7 +48,7 @@ void add_tidy(nb::module_& module) {
         const Labels labels = labels_of(object);
         return unlocked([&] { return self(labels); });
       },
-      nb::arg("labels"), nb::sig("def __call__(self, labels: object) -> Labels"));
+      nb::arg("labels").none(), nb::sig("def __call__(self, labels: object) -> Labels"));
 }
 
 void add_name(nb::module_& module) {
@@ -67,7 +67,7 @@ void add_name(nb::module_& module) {
             const Labels labels = labels_of(object);
             return unlocked([&] { return self(maps, labels); });
           },
-          nb::arg("maps"), nb::arg("labels"),
+          nb::arg("maps"), nb::arg("labels").none(),
           nb::sig("def __call__(self, maps: CrossMaps, labels: object) -> Names"))
       .def("tokens", &Name::tokens, "The columns that the nouns need, for AggregateCross.tokens.");
 }

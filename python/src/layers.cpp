@@ -203,7 +203,7 @@ void add_layer(nb::module_& module) {
       "numpy, torch, jax or anything with DLPack or the buffer protocol. Nothing is copied, and the "
       "array is kept alive. One head [queries, keys], a batch of one, [heads, h, w, keys] and "
       "[heads, h, w, h, w] are taken too; heads and rows may lie apart.");
-  type.def("__init__", &make_layer, nb::arg("attention"), nb::kw_only(),
+  type.def("__init__", &make_layer, nb::arg("attention").none(), nb::kw_only(),
            nb::arg("grid") = nb::none(), nb::arg("keys") = nb::none(),
            nb::arg("kind") = "probabilities", nb::arg("partial") = false,
            nb::arg("head_weights") = nb::none(), nb::arg("name") = "",
@@ -215,7 +215,7 @@ void add_layer(nb::module_& module) {
            "grid: of the queries, else square; keys: their grid where it differs ((1, n) for n text "
            "tokens); kind: probabilities, or scores before the soft-max; partial: rows are parts of "
            "longer distributions; head_weights: one per head; name: what messages call it.");
-  type.def_static("queries_and_keys", &queries_and_keys, nb::arg("queries"), nb::arg("keys"),
+  type.def_static("queries_and_keys", &queries_and_keys, nb::arg("queries").none(), nb::arg("keys").none(),
                   nb::kw_only(), nb::arg("grid") = nb::none(), nb::arg("key_grid") = nb::none(),
                   nb::arg("scale") = 0.0, nb::arg("name") = "",
                   nb::sig("def queries_and_keys(queries: object, keys: object, *, grid: int | "
@@ -262,7 +262,7 @@ void add_parts(nb::module_& module) {
         read_or_refuse("select_tokens", "grid", grid, size);
         return diffseg::select_tokens(layer, first, size);
       },
-      nb::arg("layer"), nb::arg("first"), nb::arg("grid"),
+      nb::arg("layer"), nb::arg("first"), nb::arg("grid").none(),
       nb::sig("def select_tokens(layer: Layer, first: int, grid: int | tuple[int, int]) -> Layer"),
       "The tokens of `grid` from `first` on, without class, register and text tokens; what remains "
       "of a row is scaled to sum 1.");
@@ -277,8 +277,12 @@ void add_parts(nb::module_& module) {
       },
       nb::arg("layer"), nb::arg("share"),
       "As many of the largest numbers of every row as sum to `share` of it, as a sparse layer.");
-  module.def("_top_k_layer", &top_k_layer);
-  module.def("_compressed_layer", &compressed_layer);
+  module.def("_top_k_layer", &top_k_layer, nb::arg("values").none(), nb::arg("keys").none(),
+             nb::arg("grid").none(), nb::arg("key_grid").none(), nb::arg("spread_rest"),
+             nb::arg("name"));
+  module.def("_compressed_layer", &compressed_layer, nb::arg("data"), nb::arg("indices"),
+             nb::arg("indptr"), nb::arg("width"), nb::arg("grid").none(), nb::arg("spread_rest"),
+             nb::arg("name"));
 }
 
 void add_models(nb::module_& module) {

@@ -47,7 +47,7 @@ void add_image(nb::module_& module) {
                     "channels. Made from an array, whole numbers scaled to 0..1; copied.")
       .def(
           "__init__", [](Image* self, nb::handle photo) { new (self) Image(image_of(photo)); },
-          nb::arg("photo"), nb::sig("def __init__(self, photo: object) -> None"))
+          nb::arg("photo").none(), nb::sig("def __init__(self, photo: object) -> None"))
       .def_prop_ro("size", [](const Image& self) { return grid_of(self.size); },
                    nb::sig("def size(self, /) -> tuple[int, int]"), "Pixels.")
       .def_ro("channels", &Image::channels, "1 (grey) or 3 (red, green, blue).")
@@ -245,7 +245,7 @@ void add_labels_noun(nb::module_& module) {
   nb::class_<Labels>(module, "Labels",
                      "One label per pixel. Made from whole numbers [height, width], copied; "
                      "numpy.asarray(labels) is `values`.")
-      .def("__init__", &make_labels, nb::arg("values"), nb::arg("proposals") = nb::none(),
+      .def("__init__", &make_labels, nb::arg("values").none(), nb::arg("proposals") = nb::none(),
            nb::sig("def __init__(self, values: object, proposals: collections.abc.Iterable[int] | "
                    "None = None) -> None"))
       .def_prop_ro("size", [](const Labels& self) { return grid_of(self.size); },

@@ -75,7 +75,7 @@ void add_memory(nb::module_& module) {
         read_optional("segment_memory", "options", options, asked);
         return diffseg::segment_memory(layers_of(layers), asked, match_share);
       },
-      nb::arg("layers"), nb::arg("options") = nb::none(), nb::arg("match_share") = 0.15,
+      nb::arg("layers").none(), nb::arg("options") = nb::none(), nb::arg("match_share") = 0.15,
       nb::sig("def segment_memory(layers: object, options: SegmentOptions | None = None, "
               "match_share: float = 0.15) -> SegmentMemory"),
       "What segment() needs at its peak beyond the layers, told before anything is allocated.");
@@ -121,7 +121,7 @@ void add_segment(nb::module_& module) {
   add_memory(module);
   add_segmentation(module);
   module.def(
-      "segment", &segment, nb::arg("layers"), nb::arg("options") = nb::none(), nb::kw_only(),
+      "segment", &segment, nb::arg("layers").none(), nb::arg("options") = nb::none(), nb::kw_only(),
       nb::arg("aggregate") = nb::none(), nb::arg("compare") = nb::none(),
       nb::arg("merge") = nb::none(), nb::arg("assign") = nb::none(),
       nb::arg("memory_budget") = nb::none(), nb::arg("out") = nb::none(),
