@@ -34,9 +34,10 @@ def attention(random, heads, grid, keys=None, sharp=3.0):
         return np.stack([y, x, *waves], -1).reshape(height * width, -1)
     queries = points(*grid)
     others = queries if keys is None else points(*keys)
-    turns = 1 + 0.2 * random.standard_normal((heads, 1, queries.shape[1]))
-    scores = -sharp * ((queries[None, :, None] * turns[:, :, None] - others[None, None]) ** 2).sum(-1)
-    return soft_max(scores).astype(np.float32)
+    turns = (1 + 0.2 * random.standard_normal((heads, queries.shape[1]))) ** 2
+    scores = np.stack([2 * (queries * turn) @ others.T - (queries ** 2 @ turn)[:, None]
+                       - others ** 2 @ turn for turn in turns])
+    return soft_max(sharp * scores).astype(np.float32)
 
 
 def run_python(code, *arguments, **environment):

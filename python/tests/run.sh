@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # python/tests/run.sh [--torch] [--variants LIST] [PYTEST_ARGUMENT ...]: builds the package, installs it
 # into a virtual environment under build/ and runs its tests there. --torch: the tests that need torch
-# too (some 3 GB from PyPI, none of its CUDA packages). --variants "baseline;v3;v4": all three builds.
+# too (6 GB from PyPI, with its CUDA libraries). --variants baseline,v3,v4: all three builds.
 # PYTHON names another interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,7 +12,7 @@ torch=
 while [ $# -gt 0 ]; do
   case $1 in
     --torch) torch=1; shift ;;
-    --variants) variants=$2; shift 2 ;;
+    --variants) variants=${2//,/;}; shift 2 ;;
     *) break ;;
   esac
 done
@@ -25,8 +25,7 @@ if ! cmp -s python/tests/requirements.txt "$folder/installed.txt"; then
   cp python/tests/requirements.txt "$folder/installed.txt"
 fi
 if [ -n "$torch" ] && ! "$folder/bin/python" -c 'import torch' 2>/dev/null; then
-  "$folder/bin/pip" install -q --disable-pip-version-check --no-deps torch
-  "$folder/bin/pip" install -q --disable-pip-version-check filelock fsspec jinja2 networkx sympy typing-extensions
+  "$folder/bin/pip" install -q --disable-pip-version-check torch
 fi
 PATH="$folder/bin:$PATH" "$folder/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
   -C "cmake.define.DIFFSEG_PYTHON_VARIANTS=$variants" .
