@@ -29,5 +29,5 @@ if [ -n "$torch" ] && ! "$folder/bin/python" -c 'import torch' 2>/dev/null; then
 fi
 PATH="$folder/bin:$PATH" "$folder/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
   -C "cmake.define.DIFFSEG_PYTHON_VARIANTS=$variants" .
-export OMP_WAIT_POLICY=passive
-exec "$folder/bin/python" -m pytest python/tests "$@"
+export OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE=1
+exec "$folder/bin/python" -m pytest -p no:cacheprovider python/tests "$@"

@@ -99,6 +99,7 @@ def test_other_threads_run_while_a_stage_works(random):
         thread.start()
         while not done.is_set():
             turns += 1
+            time.sleep(0)  # lets the GIL go, and has it back when the other one lets it go
             try:
                 diffseg.Aggregate()(layers, workspace)
             except ValueError as error:
