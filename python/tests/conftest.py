@@ -44,7 +44,8 @@ def run_python(code, *arguments, **environment):
     """Runs Python code in a process of its own; what it printed."""
     done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], text=True,
                           capture_output=True, timeout=300, env=os.environ | environment)
-    assert done.returncode == 0 and not done.stderr, (done.returncode, done.stderr)
+    if done.returncode != 0 or done.stderr:
+        raise AssertionError(f"exit status {done.returncode}: {done.stderr}")
     return done.stdout
 
 

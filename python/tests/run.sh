@@ -28,6 +28,6 @@ if [ -n "$torch" ] && ! "$folder/bin/python" -c 'import torch' 2>/dev/null; then
   "$folder/bin/pip" install -q --disable-pip-version-check torch
 fi
 PATH="$folder/bin:$PATH" "$folder/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
-  -C "cmake.define.DIFFSEG_PYTHON_VARIANTS=$variants" .
+  "--config-settings=cmake.define.DIFFSEG_PYTHON_VARIANTS=$variants" .
 export OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE=1
 exec "$folder/bin/python" -m pytest -p no:cacheprovider python/tests "$@"

@@ -50,7 +50,7 @@ def _safetensors(path: pathlib.Path) -> dict[str, Any]:
             array = bytes_of.view(types[entry["dtype"]]).reshape(entry["shape"])
             if entry["dtype"] == "BF16":  # exact: the upper half of a float
                 array = (array.astype(np.uint32) << 16).view(np.float32)
-            arrays[name] = array
+            arrays[name] = np.require(array, requirements="A")  # a header may have an odd length
         return arrays
     except (KeyError, ValueError, TypeError, IndexError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: header: is damaged ({error}); save it again") from error
