@@ -18,8 +18,8 @@ std::string shown(nb::handle object) {
 }
 
 std::string in_words(std::string text) {
-  const std::pair<const char*, const char*> terms[] = {
-      {"collections.abc.Iterable[", "a list of "}, {"typing.Literal[", "one of "}};
+  const std::pair<const char*, const char*> terms[] = {{"collections.abc.Iterable[", "a list of "},
+                                                       {"typing.Literal[", "one of "}};
   for (const auto& [code, words] : terms) {
     if (!text.starts_with(code)) continue;
     text.pop_back();
@@ -31,16 +31,24 @@ std::string in_words(std::string text) {
 namespace {
 
 /// What DLPack calls memory that the CPU reads: its own, and pinned for CUDA or ROCm.
-bool on_host(int device) { return device == 1 || device == 3 || device == 11; }
+bool on_host(int device) {
+  return device == 1 || device == 3 || device == 11;
+}
+
+void require_host(int device, nb::handle array, const char* what) {
+  require(on_host(device), what, ": the array must be in the memory of the CPU, got one on ",
+          nb::cast<std::string>(nb::str(nb::getattr(array, "device", nb::str("a device")))),
+          "; copy it there first, as tensor.cpu() does");
+}
 
 void check_device(nb::handle array, const char* what) {
   const nb::object ask = nb::getattr(array, "__dlpack_device__", nb::none());
   if (ask.is_none()) return;
-  int device = 1;
-  if (!nb::try_cast(ask()[0], device)) return;
-  require(on_host(device), what, ": the array must be in the memory of the CPU, got one on ",
-          nb::cast<std::string>(nb::str(nb::getattr(array, "device", nb::str("a device")))),
-          "; copy it there first, as tensor.cpu() does");
+  const nb::object told = nb::steal(PyObject_CallNoArgs(ask.ptr()));
+  if (!told.is_valid()) PyErr_Clear();  // a device that DLPack has no name for
+  int device = 0;
+  if (told.is_valid() && !Convert<int>::read(told[0], device)) return;  // the numbers tell, later
+  require_host(device, array, what);
 }
 
 /// numpy gives nobody ml_dtypes' bfloat16, but its bits.
@@ -100,6 +108,7 @@ TensorView tensor_of(nb::handle array, const char* what) {
     require(false, what, ": must be an array of numbers (numpy, torch, jax, anything with DLPack ",
             "or the buffer protocol; dense, in this machine's byte order), got ", shown(array));
   }
+  require_host(read.device_type(), array, what);
   TensorView view;
   view.data = read.data();
   view.type = bfloat16 ? NumberType::bf16 : number_type(read.dtype(), what);
@@ -107,8 +116,7 @@ TensorView tensor_of(nb::handle array, const char* what) {
     view.shape.push_back(static_cast<Index>(read.shape(axis)));
     view.strides.push_back(static_cast<Index>(read.stride(axis)));
   }
-  view.owner =
-      std::shared_ptr<const AnyArray>(new AnyArray(std::move(read)), Release{});
+  view.owner = std::shared_ptr<const AnyArray>(new AnyArray(std::move(read)), Release{});
   return view;
 }
 
@@ -188,7 +196,9 @@ bool is_real(NumberType type) {
          type == NumberType::f64;
 }
 
-std::string extents(const TensorView& view) { return diffseg::detail::shape_text(view.shape); }
+std::string extents(const TensorView& view) {
+  return diffseg::detail::shape_text(view.shape);
+}
 
 }  // namespace
 
@@ -207,9 +217,7 @@ diffseg::Image<float> image_of(nb::handle object) {
   for_numbers(view, [&](auto number) {
     values.push_back(whole ? static_cast<float>(number) / full : static_cast<float>(number));
   });
-  return {{view.shape[0], view.shape[1]},
-          view.rank() == 3 ? view.shape[2] : 1,
-          std::move(values)};
+  return {{view.shape[0], view.shape[1]}, view.rank() == 3 ? view.shape[2] : 1, std::move(values)};
 }
 
 diffseg::Labels labels_of(nb::handle object) {

@@ -22,7 +22,8 @@ void add_affinity(nb::module_& module) {
   Stage<Affinity> stage(module, "Affinity",
                         "Photo -> layers: attention from colour, texture and position, without a "
                         "model; a stand-in that knows nothing of objects.");
-  stage.option("cells", &Affinity::cells, "About the cells of the finest grid, 64..65536.").finish();
+  stage.option("cells", &Affinity::cells, "About the cells of the finest grid, 64..65536.")
+      .finish();
   stage.type()
       .def(
           "__call__",
@@ -47,7 +48,7 @@ void add_downsample(nb::module_& module) {
   using diffseg::Downsample;
   using diffseg::DownsamplePhoto;
   Stage<DownsamplePhoto> smaller(module, "DownsamplePhoto",
-                               "Photo -> a smaller one: the mean colour of what a pixel covers.");
+                                 "Photo -> a smaller one: the mean colour of what a pixel covers.");
   smaller.option("size", &DownsamplePhoto::size, "Sides to reduce to, >= 1 x 1.").finish();
   smaller.type().def(
       "__call__",
@@ -103,7 +104,8 @@ void add_aggregate(nb::module_& module) {
               "One per layer, sum 1; empty: proportional to the side of the grid.")
       .option("floor", &Aggregate::floor, "Smallest number of a map, in [1e-37, 1e-3].")
       .option("shrink", &Aggregate::shrink, ">= 1; the grid's sides are divided by this.")
-      .option("sample", &Aggregate::sample, "Of the queries in a cell the middle one, not the mean.")
+      .option("sample", &Aggregate::sample,
+              "Of the queries in a cell the middle one, not the mean.")
       .finish();
   stage.type()
       .def(
@@ -123,7 +125,8 @@ void add_aggregate(nb::module_& module) {
           [](const Aggregate& self, nb::handle objects) {
             return Convert<GridSize>::write(self.working_grid(layers_of(objects)));
           },
-          nb::arg("layers").none(), nb::sig("def working_grid(self, layers: object) -> tuple[int, int]"),
+          nb::arg("layers").none(),
+          nb::sig("def working_grid(self, layers: object) -> tuple[int, int]"),
           "The grid of the maps that these layers would make.");
 }
 
@@ -163,8 +166,8 @@ void add_stream(nb::module_& module) {
           "add",
           [](Stream& self, nb::handle object, std::optional<double> weight) {
             const Layers layers = layers_of(object);
-            diffseg::detail::require(layers.size() == 1, "AggregateStream: add takes one layer, got ",
-                                     layers.size());
+            diffseg::detail::require(layers.size() == 1,
+                                     "AggregateStream: add takes one layer, got ", layers.size());
             self.use([&](auto& stream) {
               weight ? stream.add(layers[0], *weight) : stream.add(layers[0]);
             });
@@ -173,7 +176,8 @@ void add_stream(nb::module_& module) {
           nb::sig("def add(self, layer: object, weight: float | None = None) -> None"),
           "Adds a layer, needed no longer afterwards; weights for all or for none.")
       .def(
-          "finish", [](Stream& self) { return self.use([](auto& stream) { return stream.finish(); }); },
+          "finish",
+          [](Stream& self) { return self.use([](auto& stream) { return stream.finish(); }); },
           "The maps of the layers added; ready for those of the next image.")
       .def(
           "clear", [](Stream& self) { self.use([](auto& stream) { stream.clear(); }); },
@@ -182,9 +186,10 @@ void add_stream(nb::module_& module) {
 }
 
 void add_cross(nb::module_& module) {
-  Stage<AggregateCross> stage(module, "AggregateCross",
-                              "Cross-attention layers [heads, queries, tokens] -> what each token gets "
-                              "of each pixel.");
+  Stage<AggregateCross> stage(
+      module, "AggregateCross",
+      "Cross-attention layers [heads, queries, tokens] -> what each token gets "
+      "of each pixel.");
   stage.option("size", &AggregateCross::size, "Pixels of the result.")
       .option("weights", &AggregateCross::weights, "One per layer; empty: 1 each.")
       .option("tokens", &AggregateCross::tokens, "Wanted columns; empty: all.")
@@ -200,7 +205,8 @@ void add_cross(nb::module_& module) {
         });
       },
       nb::arg("layers").none(), nb::arg("workspace") = nb::none(),
-      nb::sig("def __call__(self, layers: object, workspace: Workspace | None = None) -> CrossMaps"));
+      nb::sig(
+          "def __call__(self, layers: object, workspace: Workspace | None = None) -> CrossMaps"));
 }
 
 }  // namespace

@@ -113,9 +113,7 @@ struct Convert<std::string> {
 /// Any iterable but a text.
 template <class T>
 struct Convert<std::vector<T>> {
-  static std::string text() {
-    return "collections.abc.Iterable[" + Convert<T>::text() + "]";
-  }
+  static std::string text() { return "collections.abc.Iterable[" + Convert<T>::text() + "]"; }
   static bool read(nb::handle from, std::vector<T>& to) {
     const nb::object iterator =
         PyUnicode_Check(from.ptr()) ? nb::object() : nb::steal(PyObject_GetIter(from.ptr()));
@@ -166,8 +164,8 @@ struct Convert<diffseg::Name::Noun> {
       PyErr_Clear();
       return false;
     }
-    return Convert<std::string>::read(from[0], to.word) && Convert<Index>::read(from[1], to.begin) &&
-           Convert<Index>::read(from[2], to.end);
+    return Convert<std::string>::read(from[0], to.word) &&
+           Convert<Index>::read(from[1], to.begin) && Convert<Index>::read(from[2], to.end);
   }
   static nb::object write(const diffseg::Name::Noun& from) {
     return nb::make_tuple(from.word, from.begin, from.end);

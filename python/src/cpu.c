@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
-   Which level of x86-64 this processor and system have: asked before anything built for one loads. */
+   Which level of x86-64 this processor and system have: asked before anything built for one loads.
+ */
 #include <Python.h>
 
-static PyObject *level(PyObject *self, PyObject *unused) {
+static PyObject* level(PyObject* self, PyObject* unused) {
   (void)self;
   (void)unused;
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -21,7 +22,9 @@ static PyObject *level(PyObject *self, PyObject *unused) {
 static PyMethodDef methods[] = {
     {"level", level, METH_NOARGS, "4, 3 or 2 for x86-64-v4, -v3 and less; 0 for other processors."},
     {NULL, NULL, 0, NULL}};
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_cpu", NULL, 0, methods,
-                                        NULL,                  NULL,   NULL, NULL};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_cpu", NULL, 0, methods, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__cpu(void) { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit__cpu(void) {
+  return PyModule_Create(&definition);
+}

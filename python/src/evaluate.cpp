@@ -49,7 +49,8 @@ void add_tables(nb::module_& module) {
         return table_of(
             diffseg::confusion(labels_of(predicted), labels_of(truth), truths, predictions));
       },
-      nb::arg("predicted").none(), nb::arg("truth").none(), nb::arg("truths"), nb::arg("predictions"),
+      nb::arg("predicted").none(), nb::arg("truth").none(), nb::arg("truths"),
+      nb::arg("predictions"),
       "Pixels of each pair of labels [truths, predictions]; a negative truth counts nowhere.");
   module.def(
       "contingency",
@@ -67,7 +68,8 @@ void add_classes(nb::module_& module) {
       .def_ro("false_negatives", &ClassCounts::false_negatives, "[classes] pixels.")
       .def_ro("pixels", &ClassCounts::pixels, "That were annotated.")
       .def("pixel_accuracy", &ClassCounts::pixel_accuracy, "Share in the right class, 0..1.")
-      .def("ious", &ClassCounts::ious, "[classes] intersection over union, None for a class of nobody.")
+      .def("ious", &ClassCounts::ious,
+           "[classes] intersection over union, None for a class of nobody.")
       .def("mean_iou", &ClassCounts::mean_iou, "Mean of ious() over the classes that have one.");
   module.def(
       "match_classes",
@@ -106,7 +108,8 @@ void add_partitions(nb::module_& module) {
       .def_ro("covering", &PartitionScores::covering, "0..1, of the true regions.")
       .def_ro("rand_index", &PartitionScores::rand_index, "0..1, share of agreeing pixel pairs.")
       .def_ro("adjusted_rand_index", &PartitionScores::adjusted_rand_index, "<= 1, 0 for chance.")
-      .def_ro("variation_of_information", &PartitionScores::variation_of_information, ">= 0, bits.");
+      .def_ro("variation_of_information", &PartitionScores::variation_of_information,
+              ">= 0, bits.");
   module.def(
       "score",
       [](nb::handle predicted, nb::handle truths) {
@@ -117,8 +120,10 @@ void add_partitions(nb::module_& module) {
       nb::arg("predicted").none(), nb::arg("truths").none(),
       "A prediction against one truth, or the mean over those of several annotators.");
   nb::class_<BoundaryScores>(module, "BoundaryScores", "How well borders lie on each other, 0..1.")
-      .def_ro("precision", &BoundaryScores::precision, "Share of predicted border pixels near a true one.")
-      .def_ro("recall", &BoundaryScores::recall, "Share of true border pixels near a predicted one.")
+      .def_ro("precision", &BoundaryScores::precision,
+              "Share of predicted border pixels near a true one.")
+      .def_ro("recall", &BoundaryScores::recall,
+              "Share of true border pixels near a predicted one.")
       .def_ro("f_measure", &BoundaryScores::f_measure, "Their harmonic mean.");
   module.def(
       "score_boundaries",

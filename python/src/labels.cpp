@@ -22,7 +22,8 @@ void add_assign(nb::module_& module) {
       .finish();
   stage.type().def(
       "__call__",
-      [](const Assign& self, const diffseg::Proposals<float>& proposals, SharedWorkspace* workspace) {
+      [](const Assign& self, const diffseg::Proposals<float>& proposals,
+         SharedWorkspace* workspace) {
         return with_workspace(workspace, [&](diffseg::Workspace& with) {
           Labels labels;
           self(proposals, labels, with);
@@ -35,9 +36,10 @@ void add_assign(nb::module_& module) {
 }
 
 void add_tidy(nb::module_& module) {
-  Stage<Tidy> stage(module, "Tidy",
-                    "Labels -> labels: connected regions, small ones absorbed by their longest border; "
-                    "not part of DiffSeg.");
+  Stage<Tidy> stage(
+      module, "Tidy",
+      "Labels -> labels: connected regions, small ones absorbed by their longest border; "
+      "not part of DiffSeg.");
   stage.option("min_area", &Tidy::min_area, "Least share of the pixels that a region has, 0..1.")
       .option("split", &Tidy::split, "Every 4-connected region becomes a label.")
       .option("max_labels", &Tidy::max_labels, "At most so many labels are left; 0: any number.")

@@ -55,8 +55,8 @@ Layer queries_and_keys(nb::handle queries, nb::handle keys, nb::handle grid, nb:
 /// The largest numbers of each row and their keys, as torch.topk returns them.
 Layer top_k_layer(nb::handle values, nb::handle keys, nb::handle grid, nb::handle key_grid,
                   bool spread_rest, const std::string& name) {
-  Layer layer = diffseg::top_k_from(heads_of(values, name), heads_of(keys, name),
-                                    grids_of(grid, key_grid));
+  Layer layer =
+      diffseg::top_k_from(heads_of(values, name), heads_of(keys, name), grids_of(grid, key_grid));
   layer.spread_rest = spread_rest;
   layer.check("Layer");
   return layer;
@@ -74,9 +74,10 @@ Layer compressed_layer(nb::handle values, nb::handle columns, nb::handle starts,
   const auto count = static_cast<Index>(rows->size()) - 1;
   const bool wide = keys.type == diffseg::NumberType::i64;
   using diffseg::detail::require;
-  require(dense(numbers) && dense(keys) && numbers.shape == keys.shape &&
-              (wide || keys.type == diffseg::NumberType::i32),
-          "sparse_layer: data and indices must be dense rows of one length, indices int32 or int64");
+  require(
+      dense(numbers) && dense(keys) && numbers.shape == keys.shape &&
+          (wide || keys.type == diffseg::NumberType::i32),
+      "sparse_layer: data and indices must be dense rows of one length, indices int32 or int64");
   require(width >= 1 && count >= width && count % width == 0 && rows->back() <= numbers.shape[0],
           "sparse_layer: a matrix must be [heads * cells x cells], its numbers as many as its row "
           "starts say, got ",
@@ -92,14 +93,14 @@ Layer compressed_layer(nb::handle values, nb::handle columns, nb::handle starts,
   layer.row_starts = rows->data();
   layer.spread_rest = spread_rest;
   layer.name = name;
-  layer.owner = diffseg::detail::both_owners(
-      rows, diffseg::detail::both_owners(numbers.owner, keys.owner));
+  layer.owner =
+      diffseg::detail::both_owners(rows, diffseg::detail::both_owners(numbers.owner, keys.owner));
   layer.check("Layer");
   return layer;
 }
 
-nb::bytes copied(const void* data, Index count, Index bytes, Index rows, Index row_step, Index heads,
-                 Index head_step) {
+nb::bytes copied(const void* data, Index count, Index bytes, Index rows, Index row_step,
+                 Index heads, Index head_step) {
   std::string text;
   text.reserve(static_cast<std::size_t>(heads * rows * count * bytes));
   const auto* from = static_cast<const char*>(data);
@@ -141,13 +142,12 @@ nb::tuple state_of(const Layer& layer) {
                     layer.key_head_step());
     }
   }
-  return nb::make_tuple(Convert<LayerKind>::write(layer.kind),
-                        Convert<diffseg::ElementType>::write(layer.type), layer.heads,
-                        Convert<GridSize>::write(layer.queries),
-                        Convert<GridSize>::write(layer.keys), layer.depth, layer.scale,
-                        layer.partial, Convert<std::vector<double>>::write(layer.head_weights),
-                        layer.spread_rest, layer.name, layer.column_type == Layer::Columns::i64,
-                        data, keys, starts);
+  return nb::make_tuple(
+      Convert<LayerKind>::write(layer.kind), Convert<diffseg::ElementType>::write(layer.type),
+      layer.heads, Convert<GridSize>::write(layer.queries), Convert<GridSize>::write(layer.keys),
+      layer.depth, layer.scale, layer.partial,
+      Convert<std::vector<double>>::write(layer.head_weights), layer.spread_rest, layer.name,
+      layer.column_type == Layer::Columns::i64, data, keys, starts);
 }
 
 /// What state_of() told, with numbers of its own.
@@ -200,24 +200,25 @@ void add_layer(nb::module_& module) {
   nb::class_<Layer> type(
       module, "Layer",
       "One attention tensor where it lies: [heads, queries, keys] of f16, bf16, f32 or f64, from "
-      "numpy, torch, jax or anything with DLPack or the buffer protocol. Nothing is copied, and the "
+      "numpy, torch, jax or anything with DLPack or the buffer protocol. Nothing is copied, and "
+      "the "
       "array is kept alive. One head [queries, keys], a batch of one, [heads, h, w, keys] and "
       "[heads, h, w, h, w] are taken too; heads and rows may lie apart.");
-  type.def("__init__", &make_layer, nb::arg("attention").none(), nb::kw_only(),
-           nb::arg("grid") = nb::none(), nb::arg("keys") = nb::none(),
-           nb::arg("kind") = "probabilities", nb::arg("partial") = false,
-           nb::arg("head_weights") = nb::none(), nb::arg("name") = "",
-           nb::sig("def __init__(self, attention: object, *, grid: int | tuple[int, int] | None = "
-                   "None, keys: int | tuple[int, int] | None = None, kind: "
-                   "typing.Literal[\"probabilities\", \"scores\"] = \"probabilities\", partial: "
-                   "bool = False, head_weights: collections.abc.Iterable[float] | None = None, "
-                   "name: str = \"\") -> None"),
-           "grid: of the queries, else square; keys: their grid where it differs ((1, n) for n text "
-           "tokens); kind: probabilities, or scores before the soft-max; partial: rows are parts of "
-           "longer distributions; head_weights: one per head; name: what messages call it.");
-  type.def_static("queries_and_keys", &queries_and_keys, nb::arg("queries").none(), nb::arg("keys").none(),
-                  nb::kw_only(), nb::arg("grid") = nb::none(), nb::arg("key_grid") = nb::none(),
-                  nb::arg("scale") = 0.0, nb::arg("name") = "",
+  type.def(
+      "__init__", &make_layer, nb::arg("attention").none(), nb::kw_only(),
+      nb::arg("grid") = nb::none(), nb::arg("keys") = nb::none(), nb::arg("kind") = "probabilities",
+      nb::arg("partial") = false, nb::arg("head_weights") = nb::none(), nb::arg("name") = "",
+      nb::sig("def __init__(self, attention: object, *, grid: int | tuple[int, int] | None = "
+              "None, keys: int | tuple[int, int] | None = None, kind: "
+              "typing.Literal[\"probabilities\", \"scores\"] = \"probabilities\", partial: "
+              "bool = False, head_weights: collections.abc.Iterable[float] | None = None, "
+              "name: str = \"\") -> None"),
+      "grid: of the queries, else square; keys: their grid where it differs ((1, n) for n text "
+      "tokens); kind: probabilities, or scores before the soft-max; partial: rows are parts of "
+      "longer distributions; head_weights: one per head; name: what messages call it.");
+  type.def_static("queries_and_keys", &queries_and_keys, nb::arg("queries").none(),
+                  nb::arg("keys").none(), nb::kw_only(), nb::arg("grid") = nb::none(),
+                  nb::arg("key_grid") = nb::none(), nb::arg("scale") = 0.0, nb::arg("name") = "",
                   nb::sig("def queries_and_keys(queries: object, keys: object, *, grid: int | "
                           "tuple[int, int] | None = None, key_grid: int | tuple[int, int] | None = "
                           "None, scale: float = 0.0, name: str = \"\") -> Layer"),
@@ -229,17 +230,20 @@ void add_layer(nb::module_& module) {
   type.def_ro("name", &Layer::name, "What messages call it.");
   type.def_ro("partial", &Layer::partial, "Rows are parts of longer distributions.");
   type.def_ro("spread_rest", &Layer::spread_rest, "What a sparse row lacks lies on other keys.");
-  type.def_prop_ro("head_weights", [](const Layer& layer) { return layer.head_weights; },
-                   "One per head; empty: alike.");
-  type.def_prop_ro("queries", [](const Layer& layer) { return Convert<GridSize>::write(layer.queries); },
-                   nb::sig("def queries(self, /) -> tuple[int, int]"), "Grid of the queries.");
-  type.def_prop_ro("keys", [](const Layer& layer) { return Convert<GridSize>::write(layer.keys); },
-                   nb::sig("def keys(self, /) -> tuple[int, int]"), "Grid of the keys.");
-  type.def_prop_ro("kind", [](const Layer& layer) { return Convert<LayerKind>::write(layer.kind); },
-                   nb::sig("def kind(self, /) -> str"), "What the numbers are.");
   type.def_prop_ro(
-      "dtype",
-      [](const Layer& layer) { return Convert<diffseg::ElementType>::write(layer.type); },
+      "head_weights", [](const Layer& layer) { return layer.head_weights; },
+      "One per head; empty: alike.");
+  type.def_prop_ro(
+      "queries", [](const Layer& layer) { return Convert<GridSize>::write(layer.queries); },
+      nb::sig("def queries(self, /) -> tuple[int, int]"), "Grid of the queries.");
+  type.def_prop_ro(
+      "keys", [](const Layer& layer) { return Convert<GridSize>::write(layer.keys); },
+      nb::sig("def keys(self, /) -> tuple[int, int]"), "Grid of the keys.");
+  type.def_prop_ro(
+      "kind", [](const Layer& layer) { return Convert<LayerKind>::write(layer.kind); },
+      nb::sig("def kind(self, /) -> str"), "What the numbers are.");
+  type.def_prop_ro(
+      "dtype", [](const Layer& layer) { return Convert<diffseg::ElementType>::write(layer.type); },
       nb::sig("def dtype(self, /) -> str"), "How the numbers are stored.");
   type.def_prop_ro(
       "address", [](const Layer& layer) { return reinterpret_cast<std::uintptr_t>(layer.data); },
@@ -268,7 +272,9 @@ void add_parts(nb::module_& module) {
       "of a row is scaled to sum 1.");
   module.def(
       "top_k",
-      [](const Layer& layer, Index k) { return unlocked([&] { return diffseg::top_k(layer, k); }); },
+      [](const Layer& layer, Index k) {
+        return unlocked([&] { return diffseg::top_k(layer, k); });
+      },
       nb::arg("layer"), nb::arg("k"), "The k largest numbers of every row, as a sparse layer.");
   module.def(
       "keep_mass",
@@ -289,8 +295,9 @@ void add_models(nb::module_& module) {
   using diffseg::AttentionShape;
   using diffseg::ModelShapes;
   nb::class_<AttentionShape>(module, "AttentionShape", "Layers of one size within a model.")
-      .def_prop_ro("grid", [](const AttentionShape& self) { return Convert<GridSize>::write(self.grid); },
-                   nb::sig("def grid(self, /) -> tuple[int, int]"), "Of the image's tokens.")
+      .def_prop_ro(
+          "grid", [](const AttentionShape& self) { return Convert<GridSize>::write(self.grid); },
+          nb::sig("def grid(self, /) -> tuple[int, int]"), "Of the image's tokens.")
       .def_ro("heads", &AttentionShape::heads, "Of one image.")
       .def_ro("depth", &AttentionShape::depth, "Numbers of a query, per head.")
       .def_ro("layers", &AttentionShape::layers, "How many such layers one pass makes.")
@@ -299,15 +306,18 @@ void add_models(nb::module_& module) {
       .def_prop_ro("tokens", &AttentionShape::tokens, "All of one image.");
   nb::class_<ModelShapes>(module, "ModelShapes", "The self-attention of a model.")
       .def_ro("name", &ModelShapes::name, "As model_shapes() was asked.")
-      .def_prop_ro("image", [](const ModelShapes& self) { return Convert<GridSize>::write(self.image); },
-                   nb::sig("def image(self, /) -> tuple[int, int]"), "Pixels.")
-      .def_prop_ro("layers", [](const ModelShapes& self) { return self.layers; },
-                   "Finest grid first.");
-  module.def("model_shapes", [](const std::string& name) { return diffseg::model_shapes(name); },
-             nb::arg("name"),
-             "Shapes of sd15, sd21_base, sd21_768, sdxl, sd3, flux or dinov2 at their own image size.");
-  module.def("model_layer", &diffseg::model_layer, nb::arg("model"), nb::arg("layer"),
-             "The layer as the model means it: its grid, the conditional half, the image's tokens.");
+      .def_prop_ro(
+          "image", [](const ModelShapes& self) { return Convert<GridSize>::write(self.image); },
+          nb::sig("def image(self, /) -> tuple[int, int]"), "Pixels.")
+      .def_prop_ro(
+          "layers", [](const ModelShapes& self) { return self.layers; }, "Finest grid first.");
+  module.def(
+      "model_shapes", [](const std::string& name) { return diffseg::model_shapes(name); },
+      nb::arg("name"),
+      "Shapes of sd15, sd21_base, sd21_768, sdxl, sd3, flux or dinov2 at their own image size.");
+  module.def(
+      "model_layer", &diffseg::model_layer, nb::arg("model"), nb::arg("layer"),
+      "The layer as the model means it: its grid, the conditional half, the image's tokens.");
 }
 
 }  // namespace

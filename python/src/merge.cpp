@@ -32,7 +32,8 @@ void add_compare(nb::module_& module) {
         });
       },
       nb::arg("maps"), nb::arg("workspace") = nb::none(),
-      nb::sig("def __call__(self, maps: Maps, workspace: Workspace | None = None) -> Similarities"));
+      nb::sig(
+          "def __call__(self, maps: Maps, workspace: Workspace | None = None) -> Similarities"));
 }
 
 void add_merge_stage(nb::module_& module) {
@@ -50,8 +51,9 @@ void add_merge_stage(nb::module_& module) {
         });
       },
       nb::arg("similarities"), nb::arg("workspace") = nb::none(),
-      nb::sig("def __call__(self, similarities: Similarities, workspace: Workspace | None = None) -> "
-              "Proposals"));
+      nb::sig(
+          "def __call__(self, similarities: Similarities, workspace: Workspace | None = None) -> "
+          "Proposals"));
 }
 
 template <class Refinement>
@@ -74,7 +76,8 @@ void add_merge(nb::module_& module) {
   add_compare(module);
   add_merge_stage(module);
   using diffseg::Refine;
-  Stage<Refine> refine(module, "Refine", "Proposals -> proposals: the published KMeans over all maps.");
+  Stage<Refine> refine(module, "Refine",
+                       "Proposals -> proposals: the published KMeans over all maps.");
   add_refinement(refine);
   using diffseg::RefineProjected;
   Stage<RefineProjected> projected(

@@ -28,7 +28,9 @@ const T& of(nb::handle self) {
   return *nb::inst_ptr<T>(self);
 }
 
-nb::object grid_of(GridSize grid) { return Convert<GridSize>::write(grid); }
+nb::object grid_of(GridSize grid) {
+  return Convert<GridSize>::write(grid);
+}
 
 View<float, 3> image_values(nb::handle self) {
   const auto& image = of<Image>(self);
@@ -48,8 +50,9 @@ void add_image(nb::module_& module) {
       .def(
           "__init__", [](Image* self, nb::handle photo) { new (self) Image(image_of(photo)); },
           nb::arg("photo").none(), nb::sig("def __init__(self, photo: object) -> None"))
-      .def_prop_ro("size", [](const Image& self) { return grid_of(self.size); },
-                   nb::sig("def size(self, /) -> tuple[int, int]"), "Pixels.")
+      .def_prop_ro(
+          "size", [](const Image& self) { return grid_of(self.size); },
+          nb::sig("def size(self, /) -> tuple[int, int]"), "Pixels.")
       .def_ro("channels", &Image::channels, "1 (grey) or 3 (red, green, blue).")
       .def_prop_ro("values", &image_values, nb::rv_policy::reference,
                    "[height, width, channels], a view.")
@@ -62,9 +65,10 @@ void add_image(nb::module_& module) {
 }
 
 void add_maps(nb::module_& module) {
-  nb::class_<Maps>(module, "Maps",
-                   "One probability map for each of the T cells of a grid: rows [T, T], every number "
-                   "positive, every row of sum 1. Made from an array, copied.")
+  nb::class_<Maps>(
+      module, "Maps",
+      "One probability map for each of the T cells of a grid: rows [T, T], every number "
+      "positive, every row of sum 1. Made from an array, copied.")
       .def(
           "__init__",
           [](Maps* self, nb::handle grid, nb::handle rows) {
@@ -74,17 +78,17 @@ void add_maps(nb::module_& module) {
           },
           nb::arg("grid"), nb::arg("rows"),
           nb::sig("def __init__(self, grid: int | tuple[int, int], rows: object) -> None"))
-      .def_prop_ro("grid", [](const Maps& self) { return grid_of(self.grid()); },
-                   nb::sig("def grid(self, /) -> tuple[int, int]"), "Of the T cells.")
+      .def_prop_ro(
+          "grid", [](const Maps& self) { return grid_of(self.grid()); },
+          nb::sig("def grid(self, /) -> tuple[int, int]"), "Of the T cells.")
       .def_prop_ro("tokens", &Maps::tokens, "T.")
       .def_prop_ro("rows", &map_rows, nb::rv_policy::reference, "[T, T] float32, a view.")
       .def("__repr__",
            [](const Maps& self) {
              return message("<Maps: ", self.grid().height, " x ", self.grid().width, " cells>");
            })
-      .def("__reduce__", [](nb::handle self) {
-        return made_by(self, self.attr("grid"), self.attr("rows"));
-      });
+      .def("__reduce__",
+           [](nb::handle self) { return made_by(self, self.attr("grid"), self.attr("rows")); });
 }
 
 void make_similarities(Similarities* self, const Maps& maps, nb::handle anchors, double ceiling,
@@ -122,17 +126,20 @@ void make_similarities(Similarities* self, const Maps& maps, nb::handle anchors,
 }
 
 void add_similarities(nb::module_& module) {
-  nb::class_<Similarities> type(
-      module, "Similarities",
-      "Sparse divergences [M, T] of M anchors against all T maps, those below a ceiling: compressed "
-      "rows as scipy.sparse.csr_array((data, indices, indptr), shape) takes them, all of them views.");
-  type.def("__init__", &make_similarities, nb::arg("maps"), nb::arg("anchors"), nb::arg("ceiling"),
-           nb::arg("indptr"), nb::arg("indices"), nb::arg("data"), nb::arg("evaluated") = 0,
-           nb::sig("def __init__(self, maps: Maps, anchors: collections.abc.Iterable[int], ceiling: "
-                   "float, indptr: collections.abc.Iterable[int], indices: "
-                   "collections.abc.Iterable[int], data: collections.abc.Iterable[float], "
-                   "evaluated: int = 0) -> None"));
-  type.def_prop_ro("maps", [](const Similarities& self) { return self.maps; }, "What was compared.");
+  nb::class_<Similarities> type(module, "Similarities",
+                                "Sparse divergences [M, T] of M anchors against all T maps, those "
+                                "below a ceiling: compressed "
+                                "rows as scipy.sparse.csr_array((data, indices, indptr), shape) "
+                                "takes them, all of them views.");
+  type.def(
+      "__init__", &make_similarities, nb::arg("maps"), nb::arg("anchors"), nb::arg("ceiling"),
+      nb::arg("indptr"), nb::arg("indices"), nb::arg("data"), nb::arg("evaluated") = 0,
+      nb::sig("def __init__(self, maps: Maps, anchors: collections.abc.Iterable[int], ceiling: "
+              "float, indptr: collections.abc.Iterable[int], indices: "
+              "collections.abc.Iterable[int], data: collections.abc.Iterable[float], "
+              "evaluated: int = 0) -> None"));
+  type.def_prop_ro(
+      "maps", [](const Similarities& self) { return self.maps; }, "What was compared.");
   type.def_prop_ro(
       "anchors",
       [](nb::handle self) {
@@ -199,9 +206,10 @@ void make_proposals(Proposals* self, const Maps& maps, nb::handle rows, nb::hand
 }
 
 void add_proposals(nb::module_& module) {
-  nb::class_<Proposals>(module, "Proposals",
-                        "K maps [K, T], each the mean of maps that belong together. Made from maps and "
-                        "rows, copied.")
+  nb::class_<Proposals>(
+      module, "Proposals",
+      "K maps [K, T], each the mean of maps that belong together. Made from maps and "
+      "rows, copied.")
       .def("__init__", &make_proposals, nb::arg("maps"), nb::arg("rows"),
            nb::arg("anchors") = nb::none(), nb::arg("row_counts") = nb::none(),
            nb::arg("per_iteration") = nb::none(),
@@ -209,7 +217,8 @@ void add_proposals(nb::module_& module) {
                    "collections.abc.Iterable[collections.abc.Iterable[int]] | None = None, "
                    "row_counts: collections.abc.Iterable[int] | None = None, per_iteration: "
                    "collections.abc.Iterable[int] | None = None) -> None"))
-      .def_prop_ro("maps", [](const Proposals& self) { return self.maps; }, "What was merged.")
+      .def_prop_ro(
+          "maps", [](const Proposals& self) { return self.maps; }, "What was merged.")
       .def_prop_ro(
           "rows",
           [](nb::handle self) {
@@ -217,12 +226,14 @@ void add_proposals(nb::module_& module) {
             return view_of<2>(rows.data(), {rows.rows(), rows.cols()}, self);
           },
           nb::rv_policy::reference, "[K, T] float32, a view.")
-      .def_prop_ro("anchors", [](const Proposals& self) { return self.anchors; },
-                   "[K] lists of indices into the anchors of the similarities.")
-      .def_prop_ro("row_counts", [](const Proposals& self) { return self.row_counts; },
-                   "[K] maps averaged.")
-      .def_prop_ro("per_iteration", [](const Proposals& self) { return self.per_iteration; },
-                   "Number of proposals after each iteration.")
+      .def_prop_ro(
+          "anchors", [](const Proposals& self) { return self.anchors; },
+          "[K] lists of indices into the anchors of the similarities.")
+      .def_prop_ro(
+          "row_counts", [](const Proposals& self) { return self.row_counts; }, "[K] maps averaged.")
+      .def_prop_ro(
+          "per_iteration", [](const Proposals& self) { return self.per_iteration; },
+          "Number of proposals after each iteration.")
       .def("__len__", [](const Proposals& self) { return self.rows.rows(); })
       .def("__repr__",
            [](const Proposals& self) {
@@ -248,8 +259,9 @@ void add_labels_noun(nb::module_& module) {
       .def("__init__", &make_labels, nb::arg("values").none(), nb::arg("proposals") = nb::none(),
            nb::sig("def __init__(self, values: object, proposals: collections.abc.Iterable[int] | "
                    "None = None) -> None"))
-      .def_prop_ro("size", [](const Labels& self) { return grid_of(self.size); },
-                   nb::sig("def size(self, /) -> tuple[int, int]"), "Pixels.")
+      .def_prop_ro(
+          "size", [](const Labels& self) { return grid_of(self.size); },
+          nb::sig("def size(self, /) -> tuple[int, int]"), "Pixels.")
       .def_prop_ro(
           "values",
           [](nb::handle self) {
@@ -257,8 +269,9 @@ void add_labels_noun(nb::module_& module) {
             return view_of<2>(labels.values.data(), {labels.size.height, labels.size.width}, self);
           },
           nb::rv_policy::reference, "[height, width] int32, a view.")
-      .def_prop_ro("proposals", [](const Labels& self) { return self.proposals; },
-                   "[label] index of the proposal behind each label.")
+      .def_prop_ro(
+          "proposals", [](const Labels& self) { return self.proposals; },
+          "[label] index of the proposal behind each label.")
       .def("count", &Labels::count, "How many labels there are, whether or not a pixel has them.")
       .def(
           "__array__",
@@ -288,16 +301,19 @@ void make_cross_maps(CrossMaps* self, nb::handle size, nb::handle tokens, nb::ha
 }
 
 void add_cross_maps(nb::module_& module) {
-  nb::class_<CrossMaps>(module, "CrossMaps",
-                        "Cross-attention by pixel: values [C, pixels] >= 0 of C text tokens. Made from "
-                        "an array, copied.")
+  nb::class_<CrossMaps>(
+      module, "CrossMaps",
+      "Cross-attention by pixel: values [C, pixels] >= 0 of C text tokens. Made from "
+      "an array, copied.")
       .def("__init__", &make_cross_maps, nb::arg("size"), nb::arg("tokens"), nb::arg("values"),
            nb::sig("def __init__(self, size: int | tuple[int, int], tokens: "
                    "collections.abc.Iterable[int], values: object) -> None"))
-      .def_prop_ro("size", [](const CrossMaps& self) { return grid_of(self.size); },
-                   nb::sig("def size(self, /) -> tuple[int, int]"), "Pixels.")
-      .def_prop_ro("tokens", [](const CrossMaps& self) { return self.tokens; },
-                   "[C] token column behind each row, ascending.")
+      .def_prop_ro(
+          "size", [](const CrossMaps& self) { return grid_of(self.size); },
+          nb::sig("def size(self, /) -> tuple[int, int]"), "Pixels.")
+      .def_prop_ro(
+          "tokens", [](const CrossMaps& self) { return self.tokens; },
+          "[C] token column behind each row, ascending.")
       .def_prop_ro(
           "values",
           [](nb::handle self) {
@@ -325,8 +341,8 @@ void make_names(Names* self, std::vector<Index> nouns, nb::handle groups) {
   Names made;
   made.nouns = std::move(nouns);
   for (const nb::handle group : nb::iter(groups)) {
-    made.groups.push_back({nb::cast<std::string>(group[0]),
-                           nb::cast<std::vector<std::int32_t>>(group[1])});
+    made.groups.push_back(
+        {nb::cast<std::string>(group[0]), nb::cast<std::vector<std::int32_t>>(group[1])});
   }
   new (self) Names(std::move(made));
 }
@@ -336,17 +352,18 @@ void add_names(nb::module_& module) {
       .def("__init__", &make_names, nb::arg("nouns"), nb::arg("groups"),
            nb::sig("def __init__(self, nouns: collections.abc.Sequence[int], groups: "
                    "collections.abc.Iterable[tuple[str, list[int]]]) -> None"))
-      .def_prop_ro("nouns", [](const Names& self) { return self.nouns; },
-                   "[label] index into Name.nouns, -1: none.")
-      .def_prop_ro("groups", &groups_of, nb::sig("def groups(self, /) -> list[tuple[str, list[int]]]"),
+      .def_prop_ro(
+          "nouns", [](const Names& self) { return self.nouns; },
+          "[label] index into Name.nouns, -1: none.")
+      .def_prop_ro("groups", &groups_of,
+                   nb::sig("def groups(self, /) -> list[tuple[str, list[int]]]"),
                    "(word, its labels), in the order of the nouns, none empty.")
       .def("__repr__",
            [](nb::handle self) {
              return "Names(" + nb::cast<std::string>(nb::repr(self.attr("groups"))) + ")";
            })
-      .def("__reduce__", [](nb::handle self) {
-        return made_by(self, self.attr("nouns"), self.attr("groups"));
-      });
+      .def("__reduce__",
+           [](nb::handle self) { return made_by(self, self.attr("nouns"), self.attr("groups")); });
 }
 
 }  // namespace

@@ -38,7 +38,9 @@ class LimitScope {
 /// A Profile that ends before its object does, and keeps what it heard.
 class Listener {
  public:
-  [[nodiscard]] std::vector<Profile::Row> rows() const { return profile_ ? profile_->rows() : rows_; }
+  [[nodiscard]] std::vector<Profile::Row> rows() const {
+    return profile_ ? profile_->rows() : rows_;
+  }
   [[nodiscard]] std::string trace() const {
     if (!profile_) return trace_;
     std::ostringstream text;
@@ -58,9 +60,10 @@ class Listener {
 };
 
 void add_threads(nb::module_& module) {
-  nb::class_<LimitScope>(module, "ThreadLimit",
-                         "`with ThreadLimit(2):` at most so many threads for what this thread starts; "
-                         "limits nest, the lowest wins.")
+  nb::class_<LimitScope>(
+      module, "ThreadLimit",
+      "`with ThreadLimit(2):` at most so many threads for what this thread starts; "
+      "limits nest, the lowest wins.")
       .def(nb::init<int>(), nb::arg("threads"))
       .def(
           "__enter__",
@@ -110,9 +113,10 @@ void add_profile(nb::module_& module) {
 void add_process(nb::module_& module) {
   add_threads(module);
   add_profile(module);
-  nb::class_<SharedWorkspace>(module, "Workspace",
-                              "What stages work with and can use again in their next call: one call at "
-                              "a time, results do not depend on it.")
+  nb::class_<SharedWorkspace>(
+      module, "Workspace",
+      "What stages work with and can use again in their next call: one call at "
+      "a time, results do not depend on it.")
       .def(nb::init<>());
 #ifdef __clang__
   module.attr("_compiler") = "clang " __clang_version__;

@@ -98,20 +98,23 @@ Labels segment(nb::handle objects, nb::handle options, nb::handle aggregate, nb:
 
 void add_segmentation(nb::module_& module) {
   using Kept = diffseg::Segmentation<float>;
-  nb::class_<SharedSegmentation>(
-      module, "Segmentation",
-      "What segment(..., out=) makes on its way. Handed in again, its storage serves the next image; "
-      "what was taken from it stays as it is.")
+  nb::class_<SharedSegmentation>(module, "Segmentation",
+                                 "What segment(..., out=) makes on its way. Handed in again, its "
+                                 "storage serves the next image; "
+                                 "what was taken from it stays as it is.")
       .def(nb::init<>())
-      .def_prop_ro("maps", [](SharedSegmentation& self) { return self.get(&Kept::maps); },
-                   "Of Aggregate; while somebody holds them, the next image gets new ones.")
-      .def_prop_ro("similarities",
-                   [](SharedSegmentation& self) { return self.get(&Kept::similarities); },
-                   "Of Compare, copied.")
-      .def_prop_ro("proposals", [](SharedSegmentation& self) { return self.get(&Kept::proposals); },
-                   "Of Merge, copied.")
-      .def_prop_ro("labels", [](SharedSegmentation& self) { return self.get(&Kept::labels); },
-                   "Of Assign, copied.");
+      .def_prop_ro(
+          "maps", [](SharedSegmentation& self) { return self.get(&Kept::maps); },
+          "Of Aggregate; while somebody holds them, the next image gets new ones.")
+      .def_prop_ro(
+          "similarities", [](SharedSegmentation& self) { return self.get(&Kept::similarities); },
+          "Of Compare, copied.")
+      .def_prop_ro(
+          "proposals", [](SharedSegmentation& self) { return self.get(&Kept::proposals); },
+          "Of Merge, copied.")
+      .def_prop_ro(
+          "labels", [](SharedSegmentation& self) { return self.get(&Kept::labels); },
+          "Of Assign, copied.");
 }
 
 }  // namespace
@@ -125,11 +128,13 @@ void add_segment(nb::module_& module) {
       nb::arg("aggregate") = nb::none(), nb::arg("compare") = nb::none(),
       nb::arg("merge") = nb::none(), nb::arg("assign") = nb::none(),
       nb::arg("memory_budget") = nb::none(), nb::arg("out") = nb::none(),
-      nb::sig("def segment(layers: object, options: SegmentOptions | None = None, *, aggregate: "
-              "Aggregate | None = None, compare: Compare | None = None, merge: Merge | None = None, "
-              "assign: Assign | None = None, memory_budget: int | None = None, out: Segmentation | "
-              "None = None) -> Labels"),
-      "Attention layers (arrays, or Layer) -> labels: Aggregate, Compare, Merge and Assign in a row. "
+      nb::sig(
+          "def segment(layers: object, options: SegmentOptions | None = None, *, aggregate: "
+          "Aggregate | None = None, compare: Compare | None = None, merge: Merge | None = None, "
+          "assign: Assign | None = None, memory_budget: int | None = None, out: Segmentation | "
+          "None = None) -> Labels"),
+      "Attention layers (arrays, or Layer) -> labels: Aggregate, Compare, Merge and Assign in a "
+      "row. "
       "A stage given by name replaces that of the options.");
 }
 

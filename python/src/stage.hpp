@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A stage in Python: its options are keywords and attributes, and it can be called, compared, copied,
-// pickled and joined with |.
+// A stage in Python: its options are keywords and attributes, and it can be called, compared,
+// copied, pickled and joined with |.
 #pragma once
 
 #include <functional>
@@ -52,9 +52,8 @@ struct Pipeline {
 inline Pipeline joined(nb::object left, nb::object right) {
   for (const nb::object& side : {left, right}) {
     if (PyCallable_Check(side.ptr()) != 0) continue;
-    throw nb::type_error(("|: a stage or another callable must stand on both sides, got " +
-                          shown(side))
-                             .c_str());
+    throw nb::type_error(
+        ("|: a stage or another callable must stand on both sides, got " + shown(side)).c_str());
   }
   return {std::move(left), std::move(right)};
 }
@@ -96,8 +95,7 @@ class Stage {
   /// Constructor, replace, repr, ==, pickling; `chain`: also |.
   Stage& finish(bool chain = true) {
     type_.def(
-        "__init__",
-        [](T* self, const nb::kwargs& values) { new (self) T(changed(T{}, values)); },
+        "__init__", [](T* self, const nb::kwargs& values) { new (self) T(changed(T{}, values)); },
         nb::sig(lasting("def __init__(self" + keywords(true) + ") -> None")));
     for (const char* const name : {"replace", "__replace__"}) {
       type_.def(
@@ -166,9 +164,8 @@ class Stage {
         found = true;
       }
       if (found) continue;
-      throw nb::type_error((Convert<T>::name + ": there is no option '" + name + "', there are " +
-                            known)
-                               .c_str());
+      throw nb::type_error(
+          (Convert<T>::name + ": there is no option '" + name + "', there are " + known).c_str());
     }
     return stage;
   }
