@@ -8,8 +8,9 @@ compare_python.py PEER
 
 Runs in the Python that has the package, with torch if it is there (else numpy): tensors in, a numpy
 array of labels out. Then a batch of images by one Python thread and by two, each with one thread of
-its own. Options: --rounds N (15), --images N (16), --threads N (2). Ends with 1 when the labels are
-not those of C++; a missed goal is only reported."""
+its own; and, with torch, diffseg.published.DiffSeg beside published.py, the same algorithm in PyTorch.
+Options: --rounds N (15), --images N (16), --threads N (2), --seconds N (12) for the anchors of
+published.py. Ends with 1 when the labels are not those of C++; a missed goal is only reported."""
 import argparse
 import concurrent.futures
 import pathlib
@@ -18,7 +19,9 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # nothing appears in the source tree
-from harness import Peer, in_turns, median, prepare, ratio, set_threads, timed  # noqa: E402
+from harness import (Peer, Stopwatch, in_turns, median, prepare, ratio,  # noqa: E402
+                     set_threads, timed)
+from pipeline_cases import Options  # noqa: E402
 
 
 def arguments():
@@ -27,6 +30,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=12)
     return parser.parse_args()
 
 
@@ -81,6 +85,8 @@ def main():
         report(f"Python / C++, {memory}", times[f"Python, {memory}"], times[f"C++, {memory}"],
                "<= 1.05")
     batch(layers, options)
+    if kind == "torch":
+        published_class(layers, options)
     return 0 if (found == expected).mean() > 0.999 else 1
 
 
@@ -100,6 +106,29 @@ def batch(layers, options):
 
     times, _ = in_turns({count: lambda count=count: timed(lambda: by(count)) for count in (1, 2)}, 3)
     report(f"{options.images} images by one Python thread / by two", times[1], times[2], ">= 1.8")
+
+
+def published_class(layers, options):
+    """The drop-in beside the algorithm as published, whose anchors are scaled up from some."""
+    import numpy as np
+    import torch
+    import published
+    from diffseg import Aggregate, Compare, Merge
+    from diffseg.published import DiffSeg
+    settings, watch = Options(), Stopwatch()
+    segmentor = DiffSeg(settings.thresholds, False, settings.anchors)
+    mine, masks = timed(lambda: segmentor.segment(*[layer[None] for layer in layers]))
+    compare = Compare(anchors=settings.anchors, placement="published")
+    others = Merge(thresholds=settings.thresholds[:1])(compare(Aggregate()(layers))).rows
+    ids = torch.from_numpy(segmentor.grid[:, 0] * 64 + segmentor.grid[:, 1])
+    labels, done = published.segment(layers, ids, settings, watch, torch.from_numpy(others.copy()),
+                                     options.seconds)
+    spent = watch.milliseconds
+    scale = len(ids) / done
+    whole = sum(spent.values()) + (scale - 1) * (spent["Compare"] + spent["means"])
+    print(f"| published.py / published.DiffSeg ({done} of {len(ids)} anchors compared; labels equal "
+          f"on {100 * (masks[0] == np.asarray(labels)).mean():.4f} %) | {whole:.0f} / {mine:.1f} | "
+          f"{whole / mine:.0f} | | |")
 
 
 if __name__ == "__main__":
