@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.24)
 
 file(GLOB_RECURSE sources "${ROOT}/include/*.hpp" "${ROOT}/tests/*.[ch]pp" "${ROOT}/bench/*.[ch]pp"
-  "${ROOT}/examples/*.[ch]pp")
+  "${ROOT}/examples/*.[ch]pp" "${ROOT}/python/src/*.[ch]pp")
 execute_process(COMMAND "${CLANG_FORMAT}" --style=file --dry-run -Werror ${sources}
   RESULT_VARIABLE result)
 if(NOT result EQUAL 0)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""DiffSeg: from the self-attention of a model to segmentation masks.
+
+    labels = diffseg.segment([attention64, attention32])   # [heads, n * n, n * n] each
+    labels.values                                          # int32 [height, width]
+
+Data are nouns, stages are verbs: a stage is made of its options and called with data, stages
+chain with `|`. `diffseg.published` has the class of the published code."""
+from diffseg._core import (  # noqa: F401
+    Affinity, Aggregate, AggregateCross, AggregateStream, Assign, AttentionShape, BoundaryScores,
+    ClassCounts, Compare, CrossMaps, Downsample, DownsamplePhoto, Image, Labels, Layer, Maps, Merge,
+    ModelShapes, Name, Names, PartitionScores, Pipeline, Profile, ProfileRow, Proposals, Refine,
+    RefineProjected, SegmentMemory, SegmentOptions, Segmentation, Similarities, ThreadLimit, Tidy,
+    Workspace, conditional_half, confusion, contingency, keep_mass, match_classes, model_layer,
+    model_shapes, per_dataset, per_image, score, score_boundaries, segment, segment_memory,
+    select_heads, select_tokens, thread_count, top_k)
+from diffseg._config import __version__, show_config
+from diffseg._sparse import sparse_layer
+
+__all__ = [
+    "Affinity", "Aggregate", "AggregateCross", "AggregateStream", "Assign", "AttentionShape",
+    "BoundaryScores", "ClassCounts", "Compare", "CrossMaps", "Downsample", "DownsamplePhoto",
+    "Image", "Labels", "Layer", "Maps", "Merge", "ModelShapes", "Name", "Names", "PartitionScores",
+    "Pipeline", "Profile", "ProfileRow", "Proposals", "Refine", "RefineProjected", "SegmentMemory",
+    "SegmentOptions", "Segmentation", "Similarities", "ThreadLimit", "Tidy", "Workspace",
+    "__version__", "conditional_half", "confusion", "contingency", "keep_mass", "match_classes",
+    "model_layer", "model_shapes", "per_dataset", "per_image", "score", "score_boundaries",
+    "segment", "segment_memory", "select_heads", "select_tokens", "show_config", "sparse_layer",
+    "thread_count", "top_k",
+]

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Types, as mypy sees them: of the package, and of a program that uses it."""
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import diffseg
+
+PROGRAM = '''
+import numpy as np
+from numpy.typing import NDArray
+
+import diffseg
+from diffseg.published import DiffSeg
+
+layers = [diffseg.Layer(np.ones((2, 64, 64), np.float32), grid=(8, 8), name="up.0")]
+maps: diffseg.Maps = diffseg.Aggregate(floor=1e-9)(layers)
+rows: NDArray[np.float32] = maps.rows
+similarities = diffseg.Compare(anchors=4, placement="published")(maps)
+labels: diffseg.Labels = diffseg.Assign(size=(32, 32))(diffseg.Merge(thresholds=[0.9])(similarities))
+values: NDArray[np.int32] = labels.values
+size: tuple[int, int] = labels.size
+options = diffseg.SegmentOptions.balanced().replace(merge=diffseg.Merge(thresholds=[1.0]))
+again: diffseg.Labels = diffseg.segment(layers, options, out=diffseg.Segmentation())
+masks: NDArray[np.int64] = DiffSeg([0.9], False, 16).segment(layers, layers, layers, layers)
+with diffseg.ThreadLimit(2), diffseg.Profile() as profile:
+    score: float = diffseg.score(labels, [values]).covering
+stage: str = profile.rows()[0].stage
+chain = diffseg.Aggregate() | diffseg.Compare()
+'''
+WRONG = [('diffseg.Compare(anchor=4)', "call-arg"), ('diffseg.Compare(placement="middle")', "arg-type"),
+         ('diffseg.Merge()("text")', "arg-type"), ('diffseg.Labels([[0]]).value', "attr-defined")]
+
+
+def check(text, folder):
+    pytest.importorskip("mypy")
+    file = folder / "program.py"
+    file.write_text(text)
+    environment = os.environ | {"MYPYPATH": str(pathlib.Path(diffseg.__file__).parents[1])}
+    return subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir",
+                           str(folder / "cache"), str(file)], text=True, capture_output=True,
+                          timeout=300, env=environment)
+
+
+def test_programs_are_checked(tmp_path):
+    done = check(PROGRAM + "".join(f"{line}  # wrong {index}\n"
+                                   for index, (line, _) in enumerate(WRONG)), tmp_path)
+    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(errors) == len(WRONG), done.stdout
+    for line, (_, kind) in zip(errors, WRONG):
+        assert f"[{kind}]" in line, done.stdout
+
+
+def test_the_stub_names_what_is_public():
+    stub = pathlib.Path(diffseg.__file__).with_name("_core.pyi")
+    if not stub.exists():
+        pytest.skip("no stub beside the package")
+    text = stub.read_text()
+    for name in set(diffseg.__all__) - {"__version__", "show_config", "sparse_layer"}:
+        assert f"class {name}" in text or f"def {name}(" in text, name
