@@ -153,10 +153,9 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
   std::vector<double> thresholds = options.thresholds;
   const double known = diffseg::model_preset(attention.model).threshold;
   if (options.model_threshold && known > 0) thresholds.assign(3, known);
-  diffseg::Labels labels =
-      fit_borders(segment_maps(maps, compare_attention(options, maps.grid()), thresholds, size,
-                               options, report),
-                  photo, options);
+  diffseg::Labels labels = fit_borders(segment_maps(maps, compare_attention(options, maps.grid()),
+                                                    thresholds, size, options, report),
+                                       photo, options);
   if (!nouns.empty()) report.names = name_labels(attention, nouns, labels).groups;
   return labels;
 }

@@ -35,8 +35,7 @@ bool same(const std::vector<SweepPoint>& a, const std::vector<SweepPoint>& b) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("maps in many and few segments by hand", "[sweep][unit]", float,
-                   double) {
+TEMPLATE_TEST_CASE("maps in many and few segments by hand", "[sweep][unit]", float, double) {
   // D(0, 1) = 1/4 ln 2 = .173; means of pairs (6 6 2 2) / 16 are 1/2 ln 3 = .549 apart. The mean
   // map is flat, so I(X; Y) = ln 4 - H(8 4 2 2) = 1/4 ln 2, and that of the pairs ln 4 - H(6 6 2 2)
   // = 3/4 ln 3 - ln 2.
