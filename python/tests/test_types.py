@@ -39,7 +39,9 @@ def check(text, folder):
     pytest.importorskip("mypy")
     file = folder / "program.py"
     file.write_text(text)
-    environment = os.environ | {"MYPYPATH": str(pathlib.Path(diffseg.__file__).parents[1])}
+    place = pathlib.Path(diffseg.__file__).parents[1]
+    installed = place.name == "site-packages"  # where mypy looks by itself
+    environment = os.environ | ({} if installed else {"MYPYPATH": str(place)})
     return subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir",
                            str(folder / "cache"), str(file)], text=True, capture_output=True,
                           timeout=300, env=environment)
