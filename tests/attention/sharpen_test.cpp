@@ -16,7 +16,7 @@ using support::Random;
 
 TEMPLATE_TEST_CASE("powers of two maps by hand", "[sharpen][unit]", float, double) {
   Matrix<TestType> rows(2, 2);
-  rows << 0.75, 0.25, 0.2, 0.8;
+  rows << TestType(0.75), TestType(0.25), TestType(0.2), TestType(0.8);
   const Maps<TestType> maps({1, 2}, rows);
   // 9 : 1, and 1 : 16; the roots of 9 : 1 are 3 : 1 again.
   const Maps<TestType> square = Sharpen{.power = 2}(maps);
