@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Stages from photos and layers to maps.
+#include <diffseg/attention/sharpen.hpp>
 #include <mutex>
 
 #include "arrays.hpp"
@@ -42,6 +43,18 @@ void add_affinity(nb::module_& module) {
           nb::arg("photo").none(),
           nb::sig("def grid_for(self, photo: tuple[int, int]) -> tuple[int, int]"),
           "The finest grid for a photo of so many pixels.");
+}
+
+void add_sharpen(nb::module_& module) {
+  using diffseg::Sharpen;
+  Stage<Sharpen> stage(module, "Sharpen", "Maps -> the same to a power, rows of sum 1 again.");
+  stage.option("power", &Sharpen::power, "1/16 .. 16; above 1: sharper.")
+      .option("floor", &Sharpen::floor, "Smallest number of a map, as that of Aggregate.")
+      .finish();
+  stage.type().def(
+      "__call__",
+      [](const Sharpen& self, const Maps& maps) { return unlocked([&] { return self(maps); }); },
+      nb::arg("maps"), nb::sig("def __call__(self, maps: Maps) -> Maps"));
 }
 
 void add_downsample(nb::module_& module) {
@@ -213,6 +226,7 @@ void add_cross(nb::module_& module) {
 
 void add_attention(nb::module_& module) {
   add_affinity(module);
+  add_sharpen(module);
   add_downsample(module);
   add_aggregate(module);
   add_stream(module);

@@ -9,6 +9,7 @@ namespace binding {
 namespace {
 
 using diffseg::Assign;
+using diffseg::FitBorders;
 using diffseg::Labels;
 using diffseg::Name;
 using diffseg::Tidy;
@@ -53,6 +54,32 @@ void add_tidy(nb::module_& module) {
       nb::arg("labels").none(), nb::sig("def __call__(self, labels: object) -> Labels"));
 }
 
+void add_fit_borders(nb::module_& module) {
+  Stage<FitBorders> stage(module, "FitBorders",
+                          "Labels and their photo -> labels whose borders follow the photo: a "
+                          "guided filter of each mask, then the largest; not part of DiffSeg.");
+  stage.option("radius", &FitBorders::radius, "Pixels; the window has 2 radius + 1 a side; 1..16.")
+      .option("epsilon", &FitBorders::epsilon,
+              "Variance of L / 100 that counts as an edge, 1e-6..1.")
+      .option("min_area", &FitBorders::min_area,
+              "Least share of the pixels that a region must have, 0..1.")
+      .finish();
+  stage.type().def(
+      "__call__",
+      [](const FitBorders& self, nb::handle object, nb::handle photo, SharedWorkspace* workspace) {
+        const Labels labels = labels_of(object);
+        const diffseg::Image<float> image = image_of(photo);
+        return with_workspace(workspace, [&](diffseg::Workspace& with) {
+          Labels result;
+          self(labels, image, result, with);
+          return result;
+        });
+      },
+      nb::arg("labels").none(), nb::arg("photo").none(), nb::arg("workspace") = nb::none(),
+      nb::sig("def __call__(self, labels: object, photo: object, workspace: Workspace | None = "
+              "None) -> Labels"));
+}
+
 void add_name(nb::module_& module) {
   Stage<Name> stage(module, "Name", "Cross-attention and labels -> a noun for each label.");
   stage
@@ -79,6 +106,7 @@ void add_name(nb::module_& module) {
 void add_labels(nb::module_& module) {
   add_assign(module);
   add_tidy(module);
+  add_fit_borders(module);
   add_name(module);
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Layer: attention where it lies, whole, in parts, sparse; and the shapes of models.
+#include <nanobind/stl/pair.h>
 #include <cstring>
 #include <diffseg/attention/models.hpp>
+#include <diffseg/attention/sinks.hpp>
 #include <diffseg/attention/sparse_layer.hpp>
 #include <diffseg/attention/top_k.hpp>
+#include <diffseg/data/layer_tokens.hpp>
 
 #include "arrays.hpp"
 #include "module.hpp"
@@ -271,6 +274,31 @@ void add_parts(nb::module_& module) {
       "The tokens of `grid` from `first` on, without class, register and text tokens; what remains "
       "of a row is scaled to sum 1.");
   module.def(
+      "skip_tokens",
+      [](const Layer& layer, Index first, Index last,
+         const std::vector<std::pair<Index, Index>>& ranges, nb::handle grid) {
+        GridSize size{};
+        if (!grid.is_none()) read_or_refuse("skip_tokens", "grid", grid, size);
+        diffseg::SkipTokens skip{.first = first, .last = last};
+        for (const auto& [begin, end] : ranges) skip.ranges.push_back({begin, end});
+        return unlocked([&] { return diffseg::skip_tokens(layer, skip, size); });
+      },
+      nb::arg("layer"), nb::arg("first") = 0, nb::arg("last") = 0,
+      nb::arg("ranges") = std::vector<std::pair<Index, Index>>(), nb::arg("grid") = nb::none(),
+      nb::sig("def skip_tokens(layer: Layer, first: int = 0, last: int = 0, ranges: "
+              "collections.abc.Sequence[tuple[int, int]] = (), grid: int | tuple[int, int] | None "
+              "= None) -> Layer"),
+      "All tokens but the first, the last and those of the ranges [begin, end), which must be as "
+      "many as `grid` has cells (None: a square); what remains of a row is scaled to sum 1.");
+  module.def(
+      "leave_out_sinks",
+      [](const Layer& layer, double share) {
+        return unlocked([&] { return diffseg::leave_out_sinks(layer, share); });
+      },
+      nb::arg("layer"), nb::arg("share"),
+      "The layer without keys that get more than `share` of its attention and more than 8 times an "
+      "even share; the mean over heads, where there are such keys.");
+  module.def(
       "top_k",
       [](const Layer& layer, Index k) {
         return unlocked([&] { return diffseg::top_k(layer, k); });
@@ -315,6 +343,15 @@ void add_models(nb::module_& module) {
       "model_shapes", [](const std::string& name) { return diffseg::model_shapes(name); },
       nb::arg("name"),
       "Shapes of sd15, sd21_base, sd21_768, sdxl, sd3, flux or dinov2 at their own image size.");
+  using diffseg::ModelPreset;
+  nb::class_<ModelPreset>(module, "ModelPreset", "What suits a model's attention.")
+      .def_ro("threshold", &ModelPreset::threshold, "Nats; 0: not known.")
+      .def_ro("layers", &ModelPreset::layers, "Layers of the model; 0: all are used.")
+      .def_ro("first_layer", &ModelPreset::first_layer, "First of those to use.")
+      .def_ro("end_layer", &ModelPreset::end_layer, "Behind the last of those to use.");
+  module.def(
+      "model_preset", [](const std::string& name) { return diffseg::model_preset(name); },
+      nb::arg("name"), "The preset of a model named in any way, as sd15 or a hub's id.");
   module.def(
       "model_layer", &diffseg::model_layer, nb::arg("model"), nb::arg("layer"),
       "The layer as the model means it: its grid, the conditional half, the image's tokens.");

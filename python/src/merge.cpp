@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Stages from maps to proposals.
+#include <diffseg/merge/choose.hpp>
+#include <sstream>
+
 #include "module.hpp"
 #include "stage.hpp"
 
@@ -21,6 +24,7 @@ void add_compare(nb::module_& module) {
       .option("placement", &Compare::placement, "Where they sit.")
       .option("ceiling", &Compare::ceiling, "Nats, > 0; at least the first threshold of Merge.")
       .option("fit", &Compare::fit, "More anchors than cells on a side: as many as cells.")
+      .option("match_limit", &Compare::match_limit, "Most pairs below the ceiling; 0: any number.")
       .finish();
   stage.type().def(
       "__call__",
@@ -40,7 +44,10 @@ void add_merge_stage(nb::module_& module) {
   Stage<Merge> stage(module, "Merge",
                      "Similarities -> proposals: the published greedy merge, one threshold an "
                      "iteration.");
-  stage.option("thresholds", &Merge::thresholds, "Nats, > 0, one per iteration.").finish();
+  stage.option("thresholds", &Merge::thresholds, "Nats, > 0, one per iteration.")
+      .option("match_limit", &Merge::match_limit,
+              "Most pairs below a threshold, in all iterations; 0: any number.")
+      .finish();
   stage.type().def(
       "__call__",
       [](const Merge& self, const Similarities& similarities, SharedWorkspace* workspace) {
@@ -54,6 +61,70 @@ void add_merge_stage(nb::module_& module) {
       nb::sig(
           "def __call__(self, similarities: Similarities, workspace: Workspace | None = None) -> "
           "Proposals"));
+}
+
+void add_sweep_point(nb::module_& module) {
+  using Point = diffseg::SweepPoint;
+  nb::class_<Point>(module, "SweepPoint", "What a threshold gives.")
+      .def_ro("threshold", &Point::threshold, "Nats, the same in every iteration of Merge.")
+      .def_ro("segments", &Point::segments, "Proposals that are the largest at some cell.")
+      .def_ro("information", &Point::information,
+              "I(T; Y) / I(X; Y): what the segments still tell of the maps, 0..1.")
+      .def_ro("entropy", &Point::entropy, "H(T), nats: how finely the cells are divided.")
+      .def_ro("score", &Point::score, "information - lambda * entropy.")
+      .def("__repr__", [](const Point& point) {
+        std::ostringstream text;
+        text << "<threshold " << point.threshold << ": " << point.segments << " segments, score "
+             << point.score << '>';
+        return text.str();
+      });
+}
+
+void add_sweep(nb::module_& module) {
+  using diffseg::Sweep;
+  Stage<Sweep> stage(module, "Sweep",
+                     "Similarities -> a SweepPoint for each threshold: segments, and what they "
+                     "still tell of the maps. Nothing is compared again.");
+  stage.option("thresholds", &Sweep::thresholds, "Nats, > 0, at most the ceiling of Compare.")
+      .option("iterations", &Sweep::iterations, "Of Merge, >= 1.")
+      .option("lambda_", &Sweep::lambda, ">= 0; what a nat of entropy costs in the score.")
+      .finish();
+  stage.type().def(
+      "__call__",
+      [](const Sweep& self, const Similarities& similarities, SharedWorkspace* workspace) {
+        return with_workspace(workspace,
+                              [&](diffseg::Workspace& with) { return self(similarities, with); });
+      },
+      nb::arg("similarities"), nb::arg("workspace") = nb::none(),
+      nb::sig("def __call__(self, similarities: Similarities, workspace: Workspace | None = None) "
+              "-> list[SweepPoint]"));
+}
+
+void add_choose(nb::module_& module) {
+  using diffseg::Choose;
+  Stage<Choose> stage(module, "Choose",
+                      "Similarities -> the SweepPoint of the threshold that suits them, or that "
+                      "gives so many segments.");
+  stage.option("thresholds", &Choose::thresholds, "Candidates, nats; empty: 17 up to the ceiling.")
+      .option("segments", &Choose::segments, ">= 1: that number is wanted; 0: the best score is.")
+      .option("iterations", &Choose::iterations, "Of Merge, >= 1.")
+      .option("lambda_", &Choose::lambda, ">= 0; more means fewer segments.")
+      .option("steps", &Choose::steps, "Most thresholds tried for a number of segments, >= 2.")
+      .finish();
+  stage.type().def(
+      "__call__",
+      [](const Choose& self, const Similarities& similarities, const nb::object& count) {
+        if (count.is_none()) return unlocked([&] { return self(similarities); });
+        return unlocked([&] {
+          return self(similarities, [&](const Proposals& proposals) {
+            const nb::gil_scoped_acquire locked;
+            return nb::cast<Index>(count(proposals));
+          });
+        });
+      },
+      nb::arg("similarities"), nb::arg("count") = nb::none(),
+      nb::sig("def __call__(self, similarities: Similarities, count: "
+              "collections.abc.Callable[[Proposals], int] | None = None) -> SweepPoint"));
 }
 
 template <class Refinement>
@@ -75,6 +146,9 @@ void add_refinement(Stage<Refinement>& stage) {
 void add_merge(nb::module_& module) {
   add_compare(module);
   add_merge_stage(module);
+  add_sweep_point(module);
+  add_sweep(module);
+  add_choose(module);
   using diffseg::Refine;
   Stage<Refine> refine(module, "Refine",
                        "Proposals -> proposals: the published KMeans over all maps.");

@@ -65,11 +65,14 @@ def summary(text):
     photo = json.loads(text)["photos"][0]
     for passing in ("milliseconds", "files", "shares"):
         photo.pop(passing)
+    for point in photo.get("sweep", []):
+        point.update({name: round(value, 4) for name, value in point.items()})
     return photo
 
 
 PHOTO_OPTIONS = [[], ["--exact", "-t", "1.1"], ["-a", "6x5", "-s", "40", "--no-refine"],
-                 ["--min-area", "0.2", "--threshold", "0.5,0.9"]]
+                 ["--min-area", "0.2", "--threshold", "0.5,0.9"], ["--segments", "4"],
+                 ["-t", "auto", "--no-fit-borders", "--sweep", "0.5:1.5:0.5"]]
 
 
 @pytest.mark.parametrize("options", PHOTO_OPTIONS, ids=" ".join)
@@ -93,6 +96,26 @@ def test_attention_has_the_labels_of_the_program(tmp_path, manifest, photo, opti
     labels, expected = (labels_of(tmp_path / kind, "cat") for kind in ("python", "cpp"))
     assert labels.shape == expected.shape and (labels == expected).mean() > 0.999
     assert summary(mine) == summary(theirs)
+
+
+@pytest.mark.parametrize("options", [[], ["-t", "auto"], ["--sinks", "0.3", "--skip-first", "1"]],
+                         ids=" ".join)
+def test_tokens_that_are_no_cells_and_a_model_that_is_known(tmp_path, random, options):
+    queries, keys = random.standard_normal((2, 2, 65, 8)).astype(np.float32)
+    np.savez(tmp_path / "a.npz", whole=attention(random, 2, (1, 65)), q=queries, k=keys)
+    (tmp_path / "dog.json").write_text(json.dumps({
+        "diffseg": 1, "file": "a.npz", "model": "dinov2", "skip": {"first": 1},
+        "layers": [{"array": "whole", "queries": [8, 8]},
+                   {"kind": "queries_keys", "query": "q", "key": "k", "scale": 0.2,
+                    "queries": [8, 8], "skip": {"ranges": [[0, 1]]}}]}))
+    given = ["--attention", tmp_path / "dog.json", "--json", "-a", "4", *options]
+    mine = run(*given, "-o", tmp_path / "python")
+    theirs = segment(*given, "-o", tmp_path / "cpp")
+    labels, expected = (labels_of(tmp_path / kind, "dog") for kind in ("python", "cpp"))
+    assert (labels == expected).mean() > 0.999
+    assert summary(mine) == summary(theirs)
+    thresholds = json.loads(mine)["photos"][0]["thresholds"]
+    assert (thresholds == [0.3] * 3) == ("-t" not in options)
 
 
 def test_arrays_without_a_manifest(tmp_path, random):

@@ -3,6 +3,7 @@
 import copy
 import gc
 import inspect
+import keyword
 import pickle
 import re
 
@@ -16,8 +17,10 @@ HEADERS = {
     "Affinity": "photo/affinity", "DownsamplePhoto": "photo/downsample",
     "Downsample": "attention/downsample", "Aggregate": "attention/aggregate",
     "AggregateCross": "attention/aggregate_cross", "Compare": "merge/compare",
-    "Merge": "merge/merge", "Refine": "merge/refine", "RefineProjected": "merge/refine_projected",
-    "Assign": "labels/assign", "Tidy": "labels/tidy", "Name": "labels/name",
+    "Merge": "merge/merge", "Sweep": "merge/sweep", "Choose": "merge/choose",
+    "Refine": "merge/refine", "RefineProjected": "merge/refine_projected",
+    "Sharpen": "attention/sharpen", "Assign": "labels/assign", "Tidy": "labels/tidy",
+    "FitBorders": "labels/fit_borders", "Name": "labels/name",
     "SegmentOptions": "segment",
 }
 
@@ -36,7 +39,7 @@ def cpp_options(name):
     for line in re.findall(r"^  ((?!using|enum|struct|static|template)[\w:<>]+(?: [\w:<>]+)*) "
                            r"(\w+)(?: = ([^;()]*|\{[^;]*\}))?;", body, re.M):
         if line[0].split()[0] not in ("return", "Workspace", "const"):
-            fields[line[1]] = line[2] or None
+            fields[line[1] + "_" * keyword.iskeyword(line[1])] = line[2] or None
     return fields
 
 

@@ -8,23 +8,25 @@ Data are nouns, stages are verbs: a stage is made of its options and called with
 chain with `|`. `diffseg.published` has the class of the published code."""
 from diffseg._core import (  # noqa: F401
     Affinity, Aggregate, AggregateCross, AggregateStream, Assign, AttentionShape, BoundaryScores,
-    ClassCounts, Compare, CrossMaps, Downsample, DownsamplePhoto, Image, Labels, Layer, Maps, Merge,
-    ModelShapes, Name, Names, PartitionScores, Pipeline, Profile, ProfileRow, Proposals, Refine,
-    RefineProjected, SegmentMemory, SegmentOptions, Segmentation, Similarities, ThreadLimit, Tidy,
-    Workspace, conditional_half, confusion, contingency, keep_mass, match_classes, model_layer,
+    Choose, ClassCounts, Compare, CrossMaps, Downsample, DownsamplePhoto, FitBorders, Image, Labels,
+    Layer, Maps, Merge, ModelPreset, ModelShapes, Name, Names, PartitionScores, Pipeline, Profile,
+    ProfileRow, Proposals, Refine, RefineProjected, SegmentMemory, SegmentOptions, Segmentation,
+    Sharpen, Similarities, Sweep, SweepPoint, ThreadLimit, Tidy, Workspace, conditional_half,
+    confusion, contingency, keep_mass, leave_out_sinks, match_classes, model_layer, model_preset,
     model_shapes, per_dataset, per_image, score, score_boundaries, segment, segment_memory,
-    select_heads, select_tokens, thread_count, top_k)
+    select_heads, select_tokens, skip_tokens, thread_count, top_k)
 from diffseg._config import __version__, show_config
 from diffseg._sparse import sparse_layer
 
 __all__ = [
     "Affinity", "Aggregate", "AggregateCross", "AggregateStream", "Assign", "AttentionShape",
-    "BoundaryScores", "ClassCounts", "Compare", "CrossMaps", "Downsample", "DownsamplePhoto",
-    "Image", "Labels", "Layer", "Maps", "Merge", "ModelShapes", "Name", "Names", "PartitionScores",
-    "Pipeline", "Profile", "ProfileRow", "Proposals", "Refine", "RefineProjected", "SegmentMemory",
-    "SegmentOptions", "Segmentation", "Similarities", "ThreadLimit", "Tidy", "Workspace",
-    "__version__", "conditional_half", "confusion", "contingency", "keep_mass", "match_classes",
-    "model_layer", "model_shapes", "per_dataset", "per_image", "score", "score_boundaries",
-    "segment", "segment_memory", "select_heads", "select_tokens", "show_config", "sparse_layer",
-    "thread_count", "top_k",
+    "BoundaryScores", "Choose", "ClassCounts", "Compare", "CrossMaps", "Downsample",
+    "DownsamplePhoto", "FitBorders", "Image", "Labels", "Layer", "Maps", "Merge", "ModelPreset",
+    "ModelShapes", "Name", "Names", "PartitionScores", "Pipeline", "Profile", "ProfileRow",
+    "Proposals", "Refine", "RefineProjected", "SegmentMemory", "SegmentOptions", "Segmentation",
+    "Sharpen", "Similarities", "Sweep", "SweepPoint", "ThreadLimit", "Tidy", "Workspace",
+    "__version__", "conditional_half", "confusion", "contingency", "keep_mass", "leave_out_sinks",
+    "match_classes", "model_layer", "model_preset", "model_shapes", "per_dataset", "per_image",
+    "score", "score_boundaries", "segment", "segment_memory", "select_heads", "select_tokens",
+    "show_config", "skip_tokens", "sparse_layer", "thread_count", "top_k",
 ]

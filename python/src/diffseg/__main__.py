@@ -38,6 +38,9 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _thresholds(text: str) -> list[float]:
+    """One an iteration; auto: none."""
+    if text == "auto":
+        return []
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
@@ -55,6 +58,24 @@ def _share(text: str) -> float:
     if not 0 <= share <= 1:
         raise argparse.ArgumentTypeError(f"must be in 0..1, got '{text}'")
     return share
+
+
+def _sweep(text: str) -> list[float]:
+    try:
+        low, high, step = (float(part) for part in text.split(":"))
+        steps = math.floor((high - low) / step * (1 + 1e-9) + 1e-9)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        low = step = steps = -1
+    if not (low > 0 and step > 0 and 0 <= steps < 1000):
+        raise argparse.ArgumentTypeError(
+            f"must be LOW:HIGH:STEP, at most 1000 thresholds, got '{text}'")
+    return [low + index * step for index in range(int(steps) + 1)]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 0, got '{text}'")
+    return int(text)
 
 
 def _nouns(text: str) -> list[tuple[str, int, int]]:
@@ -75,9 +96,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m diffseg", description=DESCRIPTION, epilog=STATUS)
     add, path = parser.add_argument, pathlib.Path
     add("photos", nargs="*", type=path, metavar="PHOTO", help="files of any format Pillow reads")
-    add("-t", "--threshold", type=_thresholds, metavar="TAU[,TAU...]",
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "-t", "--threshold", type=_thresholds, metavar="auto|TAU[,TAU...]",
         help="divergence below which maps merge, in nats; one for all three iterations or a list "
-        "with one an iteration (default 1.3, of attention 0.9; smaller: more segments)")
+        "with one an iteration; smaller: more segments. auto: what suits the photo (default 1.3; "
+        "of attention its model's, else auto)")
+    chosen.add_argument("--segments", type=_count, default=0, metavar="K",
+                        help="choose the threshold that gives so many segments, or nearly")
+    add("--sweep", type=_sweep, default=[], metavar="LO:HI:STEP",
+        help="also print, for each of these thresholds, segments, the share of the information "
+        "they keep, their entropy and the score that auto goes by")
     add("-a", "--anchors", type=_size, metavar="N|HxW",
         help="grid of anchors (default one for every 4x4 cells, 16x16 on a square photo; of "
         "attention 16x16)")
@@ -87,6 +116,14 @@ def _parser() -> argparse.ArgumentParser:
         help="attention of one photo: a manifest, a folder, or .npy, .npz and .safetensors files")
     add("--image", type=path, metavar="PHOTO",
         help="the photo of the attention, for its size and overlay")
+    add("--skip-first", type=_count, default=0, metavar="N",
+        help="leave out so many tokens in front of the image's: 1 for a class token, 5 with four "
+        "registers (default what the manifest says, else 0)")
+    add("--skip-last", type=_count, default=0, metavar="N",
+        help="leave out so many tokens behind the image's, as text")
+    add("--sinks", type=_share, metavar="SHARE",
+        help="leave out keys that get more than this share of a layer's attention, and 8 times an "
+        "even share (default none; 0.1 finds sinks)")
     add("--names", type=_nouns, default=[], metavar="WORD[=FIRST[-LAST]],...",
         help="name the segments by cross-attention; columns count from the first token, 0")
     add("--refine", action=argparse.BooleanOptionalAction,
@@ -94,10 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--tidy", action=argparse.BooleanOptionalAction,
         help="make each connected region a segment, give small ones away (default on; of attention "
         "off)")
+    add("--fit-borders", action=argparse.BooleanOptionalAction,
+        help="fit the borders to the photo, where the label PNG has its size (default as --tidy)")
     add("--min-area", type=_share, default=0.01, metavar="SHARE",
         help="least share of the photo that a tidy segment has (default 0.01)")
     add("--exact", action="store_true",
-        help="DiffSeg and nothing more: --no-refine --no-tidy")
+        help="DiffSeg and nothing more: --no-refine --no-tidy --no-fit-borders")
     add("-o", "--output", type=path, default=path(), metavar="DIR",
         help="folder of the results, made when missing (default: here)")
     add("-j", "--json", action="store_true", help="print a JSON summary on stdout")
@@ -118,13 +157,18 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
                      "--image")
     if not modelled and not options.photos:
         parser.error("give photos, or --attention")
-    if not modelled and (options.image or options.names):
-        parser.error("--image and --names need --attention")
-    options.threshold = options.threshold or [0.9 if modelled else 1.3] * 3
+    if not modelled and any((options.image, options.names, options.skip_first, options.skip_last,
+                             options.sinks is not None)):
+        parser.error("--image, --names, --skip-first, --skip-last and --sinks need --attention")
+    options.by_model = modelled and options.threshold is None and not options.segments
+    if options.threshold is None:
+        options.threshold = [] if modelled or options.segments else [1.3] * 3
     for step in ("refine", "tidy"):
         asked = getattr(options, step)
         setattr(options, step, False if options.exact else asked if asked is not None
                 else not modelled)
+    if options.fit_borders is None:
+        options.fit_borders = options.tidy
     return options
 
 
@@ -139,26 +183,62 @@ class Report:
     label_size: tuple[int, int] = (0, 0)
     shares: list[float] = dataclasses.field(default_factory=list)
     proposals: list[int] = dataclasses.field(default_factory=list)
+    thresholds: list[float] = dataclasses.field(default_factory=list)
+    sweep: list[_core.SweepPoint] = dataclasses.field(default_factory=list)
+    hint: str = ""
     names: list[tuple[str, list[int]]] = dataclasses.field(default_factory=list)
     milliseconds: dict[str, float] = dataclasses.field(default_factory=dict)
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
-def _segment_maps(maps: _core.Maps, compare: _core.Compare, size: tuple[int, int],
-                  options: argparse.Namespace, report: Report) -> _core.Labels:
-    proposals = _core.Merge(thresholds=options.threshold)(compare(maps))
-    report.grid, report.proposals = maps.grid, proposals.per_iteration
+def _finish(proposals: _core.Proposals, size: tuple[int, int],
+            options: argparse.Namespace) -> _core.Labels:
     if options.refine:
         proposals = _core.RefineProjected()(proposals)
     labels = _core.Assign(size=options.size or size)(proposals)
     return _core.Tidy(min_area=options.min_area, split=True)(labels) if options.tidy else labels
 
 
+def _fit(labels: _core.Labels, photo: Any, options: argparse.Namespace) -> _core.Labels:
+    if photo is None or photo.shape[:2] != labels.size or not options.fit_borders:
+        return labels
+    fitted = _core.FitBorders()(labels, photo)
+    return _core.Tidy(min_area=options.min_area, split=True)(fitted) if options.tidy else fitted
+
+
+def _segment_maps(maps: _core.Maps, compare: _core.Compare, thresholds: list[float],
+                  size: tuple[int, int], options: argparse.Namespace,
+                  report: Report) -> _core.Labels:
+    """`thresholds`: one an iteration; empty: chosen for these maps."""
+    ceiling = max((thresholds[:1] or [1.6]) + options.sweep[-1:])
+    # The stand-in's maps lose more of what they tell to few segments than a model's do.
+    price = 0.22 if options.attention else 0.34
+    similarities = compare.replace(ceiling=ceiling)(maps)
+    if options.sweep:
+        report.sweep = _core.Sweep(thresholds=options.sweep, lambda_=price)(similarities)
+    if not thresholds:
+        choose = _core.Choose(segments=options.segments, lambda_=price)
+        best = choose(similarities, lambda found: _finish(found, size, options).count())
+        thresholds = [best.threshold] * 3
+    proposals = _core.Merge(thresholds=thresholds)(similarities)
+    report.grid, report.proposals = maps.grid, proposals.per_iteration
+    report.thresholds = thresholds
+    labels = _finish(proposals, size, options)
+    if labels.count() == 1 and options.segments != 1:
+        chosen = not options.threshold and not options.by_model
+        report.hint = (f"one segment in all, at the threshold {thresholds[0]:g}; "
+                       + ("" if chosen else "try --threshold auto or a lower one; ")
+                       + "--segments K asks for K segments, --sweep 0.1:1.5:0.1 shows what others "
+                       "give")
+    return labels
+
+
 def _segment_photo(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
     maps = _core.Aggregate()(_core.Affinity()(photo))
     anchors = options.anchors or tuple(side // 4 for side in maps.grid)
-    compare = _core.Compare(anchors=anchors, ceiling=options.threshold[0])
-    return _segment_maps(maps, compare, photo.shape[:2], options, report)
+    labels = _segment_maps(maps, _core.Compare(anchors=anchors), options.threshold,
+                           photo.shape[:2], options, report)
+    return _fit(labels, photo, options)
 
 
 def _nouns_of(attention: Attention, options: argparse.Namespace) -> list[tuple[str, int, int]]:
@@ -184,15 +264,22 @@ def _nouns_of(attention: Attention, options: argparse.Namespace) -> list[tuple[s
 
 
 def _segment_attention(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
-    attention = read_attention(options.attention)
+    skip = {"first": options.skip_first, "last": options.skip_last}
+    attention = read_attention(options.attention, skip if any(skip.values()) else {})
     nouns = _nouns_of(attention, options)
-    maps = _core.Aggregate(weights=attention.weights)(attention.layers)
+    layers = attention.layers
+    if options.sinks is not None:
+        layers = [_core.leave_out_sinks(layer, options.sinks) for layer in layers]
+    maps = _core.Aggregate(weights=attention.weights)(layers)
     longer = max(maps.grid)
     size = photo.shape[:2] if photo is not None else tuple(
         max(1, 512 * side // longer) for side in maps.grid)
     compare = _core.Compare(anchors=options.anchors or tuple(min(16, side) for side in maps.grid),
-                            placement="published", ceiling=options.threshold[0])
-    labels = _segment_maps(maps, compare, size, options, report)
+                            placement="published")
+    known = _core.model_preset(attention.model).threshold if options.by_model else 0
+    labels = _segment_maps(maps, compare, [known] * 3 if known else options.threshold, size,
+                           options, report)
+    labels = _fit(labels, photo, options)
     if nouns:
         name = _core.Name(nouns=nouns)
         cross = _core.AggregateCross(size=labels.size, weights=attention.cross_weights,
@@ -248,6 +335,8 @@ def _process(report: Report, options: argparse.Namespace, taken: set[pathlib.Pat
         picture = Image.fromarray(overlay(photo, values))
         _write(report.files["overlay"], lambda file: picture.save(file, "PNG"))
     lap("write")
+    if report.hint:
+        print(f"diffseg: {report.source}: {report.hint}", file=sys.stderr)
 
 
 def _guarded(name: str, work: Any) -> str:
@@ -275,6 +364,9 @@ def _run(options: argparse.Namespace) -> list[Report]:
     return reports
 
 
+_FIGURES = ("threshold", "segments", "information", "entropy", "score")
+
+
 def _json_of(report: Report, options: argparse.Namespace) -> dict[str, Any]:
     def sides(size: tuple[int, int]) -> dict[str, int]:
         return {"height": size[0], "width": size[1]}
@@ -288,17 +380,25 @@ def _json_of(report: Report, options: argparse.Namespace) -> dict[str, Any]:
     if report.size:
         result["size"] = sides(report.size)
     result |= {"grid": sides(report.grid), "label_size": sides(report.label_size),
-               "labels": len(report.shares), "shares": report.shares,
+               "thresholds": report.thresholds, "labels": len(report.shares),
+               "shares": report.shares,
                "proposals": report.proposals}
     if report.names:
         result["names"] = [{"word": word, "labels": labels} for word, labels in report.names]
+    if report.sweep:
+        result["sweep"] = [{name: getattr(point, name) for name in _FIGURES}
+                           for point in report.sweep]
+    if report.hint:
+        result["hint"] = report.hint
     return result | {"milliseconds": report.milliseconds,
                      "files": {name: str(file) for name, file in report.files.items()}}
 
 
 def _print(reports: list[Report], options: argparse.Namespace) -> None:
     if options.json:
-        print(json.dumps({"thresholds": options.threshold,
+        wanted = (options.threshold or ({"segments": options.segments} if options.segments else
+                                        "model" if options.by_model else "auto"))
+        print(json.dumps({"thresholds": wanted,
                           "photos": [_json_of(report, options) for report in reports]}, indent=2))
         return
     for report in reports:
@@ -310,6 +410,11 @@ def _print(reports: list[Report], options: argparse.Namespace) -> None:
               + ", ".join(map(str, report.files.values())))
         for word, labels in report.names:
             print(f"  {word}:", *labels)
+        if report.sweep:
+            print("  threshold  segments  information  entropy   score")
+        for point in report.sweep:
+            print(f"{point.threshold:11.3f}{point.segments:10}{point.information:13.3f}"
+                  f"{point.entropy:9.3f}{point.score:8.3f}")
 
 
 def _print_profile(rows: list[_core.ProfileRow]) -> None:

@@ -15,8 +15,9 @@ from diffseg import _core
 
 FORMATS = (".npy", ".npz", ".safetensors")
 _FIELDS = {
-    "": {"diffseg", "model", "prompt", "timestep", "file", "layers", "cross", "tokens"},
-    "layers": {"file", "kind", "array", "query", "key", "scale", "queries", "keys", "weight"},
+    "": {"diffseg", "model", "prompt", "timestep", "file", "skip", "layers", "cross", "tokens"},
+    "layers": {"file", "kind", "array", "query", "key", "scale", "queries", "keys", "skip",
+               "weight"},
     "cross": {"file", "array", "queries", "weight"},
 }
 
@@ -33,6 +34,7 @@ class Attention:
     weights: list[float] = dataclasses.field(default_factory=list)
     cross_weights: list[float] = dataclasses.field(default_factory=list)
     tokens: list[str] = dataclasses.field(default_factory=list)
+    model: str = ""
 
 
 def _safetensors(path: pathlib.Path) -> dict[str, Any]:
@@ -107,8 +109,9 @@ def _cross_layer(array: Any, grid: Any, place: str) -> _core.Layer:
 class _Manifest:
     """Reads a manifest; refuses what it does not know."""
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: pathlib.Path, skip: dict[str, Any]):
         self.path = path
+        self.asked = skip
         self.files = _Files()
         try:
             self.root = json.loads(path.read_text(encoding="utf-8"))
@@ -139,9 +142,30 @@ class _Manifest:
             raise self.refuse(f"{place}.file", "is missing, here and in the manifest itself")
         return self.files.read(self.path.parent / file, entry.get(field, ""))
 
+    def skip(self, entry: Any, place: str) -> dict[str, Any]:
+        """The tokens that are no cells: the caller's, the entry's own, or the manifest's."""
+        skip = self.asked or entry.get("skip", self.root.get("skip", {}))
+        if not isinstance(skip, dict) or not set(skip) <= {"first", "last", "ranges"}:
+            raise self.refuse(f"{place}.skip", f"must have first, last or ranges, got {skip}")
+        try:
+            return {key: [(int(begin), int(end)) for begin, end in value] if key == "ranges"
+                    else int(value) for key, value in skip.items() if value}
+        except (TypeError, ValueError) as error:
+            raise self.refuse(f"{place}.skip", f"must hold whole numbers, got {skip}") from error
+
     def layer(self, entry: Any, place: str) -> _core.Layer:
+        grid, skip = self.grid(entry, place, "queries"), self.skip(entry, place)
+        if not skip:
+            return self.whole_layer(entry, place, grid)
         kind = entry.get("kind", "probabilities")
-        grid, keys = self.grid(entry, place, "queries"), self.grid(entry, place, "keys")
+        array = self.array(entry, place, "query" if kind == "queries_keys" else "array")
+        whole = self.whole_layer({**entry, "keys": [1, array.shape[-2]]}, place,
+                                 (1, array.shape[-2]))
+        return _core.skip_tokens(whole, grid=grid, **skip)
+
+    def whole_layer(self, entry: Any, place: str, grid: Any) -> _core.Layer:
+        kind = entry.get("kind", "probabilities")
+        keys = self.grid(entry, place, "keys")
         name = f"{self.path}: {place}"
         if kind == "queries_keys":
             scale = entry.get("scale", 0)
@@ -175,7 +199,8 @@ class _Manifest:
         self.check(self.root, "", "")
         if self.root.get("diffseg") != 1:
             raise self.refuse("diffseg", "must be 1")
-        attention = Attention(tokens=list(self.root.get("tokens", [])))
+        attention = Attention(tokens=list(self.root.get("tokens", [])),
+                              model=str(self.root.get("model", "")))
         for index, entry in enumerate(self.entries("layers")):
             attention.layers.append(self.layer(entry, f"layers[{index}]"))
             attention.weights += [entry["weight"]] if "weight" in entry else []
@@ -189,7 +214,7 @@ class _Manifest:
         return attention
 
 
-def _by_shape(paths: list[pathlib.Path]) -> Attention:
+def _by_shape(paths: list[pathlib.Path], skip: dict[str, Any]) -> Attention:
     files, attention = _Files(), Attention()
     for path in paths:
         arrays = files.arrays(path)
@@ -198,7 +223,9 @@ def _by_shape(paths: list[pathlib.Path]) -> Attention:
             if array.ndim == 3 and array.shape[1] != array.shape[2]:
                 attention.cross.append(_cross_layer(array, None, place))
             else:
-                attention.layers.append(_core.Layer(array, name=place))
+                attention.layers.append(
+                    _core.skip_tokens(_core.Layer(array, grid=(1, array.shape[-2]), name=place),
+                                      **skip) if skip else _core.Layer(array, name=place))
     if not attention.layers:
         raise FileError(f"{paths[0]}: shape: no self-attention [heads, n, n] among the arrays; "
                         "export it")
@@ -218,16 +245,26 @@ def _files_of(path: pathlib.Path) -> list[pathlib.Path]:
     return manifests or arrays
 
 
-def read_attention(paths: list[pathlib.Path]) -> Attention:
+def _without_what_a_preset_leaves_out(model: str, weights: list[float]) -> list[float]:
+    preset = _core.model_preset(model)
+    if preset.end_layer == 0 or len(weights) != preset.layers:
+        return weights
+    return [weight if preset.first_layer <= index < preset.end_layer else 0.0
+            for index, weight in enumerate(weights)]
+
+
+def read_attention(paths: list[pathlib.Path], skip: dict[str, Any]) -> Attention:
     """The attention of one photo: a manifest, a folder, or files of arrays, whose shapes say what
-    they are. Weights are proportional to the side of a grid and shared among its layers."""
+    they are. `skip`: tokens that are no cells, {}: what a manifest says. Weights are proportional
+    to the side of a grid and shared among its layers."""
     files = [file for path in paths for file in _files_of(path)]
     manifests = [file for file in files if file.suffix == ".json"]
     if manifests and len(files) > 1:
         raise FileError(f"{manifests[0]}: file: a manifest lists all files of a photo; give it "
                         "without other files")
-    attention = _Manifest(files[0]).read() if manifests else _by_shape(files)
-    weights = attention.weights or _weights_by_grid(attention.layers, True)
+    attention = _Manifest(files[0], skip).read() if manifests else _by_shape(files, skip)
+    weights = attention.weights or _without_what_a_preset_leaves_out(
+        attention.model, _weights_by_grid(attention.layers, True))
     attention.weights = [weight / sum(weights) for weight in weights]
     attention.cross_weights = attention.cross_weights or _weights_by_grid(attention.cross, False)
     texts = len(attention.tokens) or (attention.cross[0].keys[1] if attention.cross else 0)

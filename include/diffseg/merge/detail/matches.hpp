@@ -34,13 +34,13 @@ struct GatherScratch {
 /// A search found more pairs below the ceiling than it was granted. They were counted to the end,
 /// so that who is told knows what to grant.
 struct TooManyMatches : std::invalid_argument {
-  TooManyMatches(const char* stage, Index granted_, Index all)
+  TooManyMatches(const char* stage, Index allowed, Index all)
       : std::invalid_argument(message(stage, ": match_limit must be at least ", all,
                                       ", as many pairs lie below the threshold, "
                                       "got ",
-                                      granted_,
+                                      allowed,
                                       "; lower the threshold, take fewer anchors or allow more")),
-        granted(granted_),
+        granted(allowed),
         found(all) {}
   Index granted;  ///< pairs that were allowed
   Index found;    ///< pairs below the ceiling
