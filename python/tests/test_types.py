@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import diffseg
+from diffseg.display import overlay, picture, slider
 from diffseg.published import DiffSeg
 
 layers = [diffseg.Layer(np.ones((2, 64, 64), np.float32), grid=(8, 8), name="up.0")]
@@ -30,6 +31,9 @@ with diffseg.ThreadLimit(2), diffseg.Profile() as profile:
     score: float = diffseg.score(labels, [values]).covering
 stage: str = profile.rows()[0].stage
 chain = diffseg.Aggregate() | diffseg.Compare()
+overlay("cat.jpg", labels).save("cat.png")
+picture(values, enlarge=2)
+slider(layers, np.zeros((8, 8, 3)), thresholds=[0.2, 0.5], size=(32, 32), tidy=diffseg.Tidy())
 '''
 WRONG = [('diffseg.Compare(anchor=4)', "call-arg"), ('diffseg.Compare(placement="middle")', "arg-type"),
          ('diffseg.Merge()("text")', "arg-type"), ('diffseg.Labels([[0]]).value', "attr-defined")]
