@@ -29,7 +29,7 @@ sys.path.insert(0, FOLDER)
 import export_attention  # noqa: E402
 from numpy_diffseg import read_labels, segment_by_numpy  # noqa: E402
 
-SEGMENT = sys.argv[1]
+SEGMENT = sys.argv[-1]
 GRID, TEXT = (16, 24), 7
 THRESHOLDS = {"sd3": 0.1, "flux": 0.3, "sdxl": 0.5}  # by how sharp the random model is
 WORDS = ["cat", "moss"]

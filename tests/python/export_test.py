@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "examples", "export_attention"
 import export_attention  # noqa: E402
 from numpy_diffseg import enlarge, read_labels, segment_by_numpy  # noqa: E402
 
-SEGMENT = sys.argv[1]
+SEGMENT = sys.argv[-1]
 TOKENS = ["<|startoftext|>", "cat</w>", "on</w>", "mo", "ss</w>", "<|endoftext|>"]
 TIMESTEP = 300
 
