@@ -22,7 +22,6 @@ import diffusers  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
-sys.path.insert(0, str(ROOT / "examples/export_attention"))
 import export_models_test as models  # noqa: E402
 from diffusers.models.attention_processor import Attention, AttnProcessor  # noqa: E402
 

@@ -6,7 +6,7 @@
 
 Data are nouns, stages are verbs: a stage is made of its options and called with data, stages
 chain with `|`. `diffseg.published` has the class of the published code, `diffseg.display`
-shows labels."""
+shows labels, `diffseg.diffusers` and `diffseg.onnx` record the attention of models."""
 from diffseg._core import (  # noqa: F401
     Affinity, Aggregate, AggregateCross, AggregateStream, Assign, AttentionShape, BoundaryScores,
     ClassCounts, Compare, CrossMaps, Downsample, DownsamplePhoto, Image, Labels, Layer, Maps, Merge,

@@ -37,7 +37,7 @@ def open_photo(photo: Any) -> Any:
             with Image.open(photo) as stored:
                 return ImageOps.exif_transpose(stored).convert("RGB")
         if not isinstance(photo, Image.Image):
-            values = np.asarray(photo)
+            values: Any = np.asarray(photo)
             if values.dtype.kind == "f":
                 values = np.rint(255 * np.clip(values, 0, 1))
             photo = Image.fromarray(values.astype(np.uint8))
@@ -163,10 +163,10 @@ class Recording:
         own = THRESHOLDS.get(self.about.get("model", ""))
         steps = list(thresholds) or ([own] * 3 if own else _core.Merge().thresholds)
         maps = self.maps()
-        compare = _core.Compare(anchors=anchors or tuple(min(16, side) for side in maps.grid),
-                                placement="published", ceiling=steps[0])
-        longer = max(maps.grid)
-        extent = size or self.size or tuple(max(1, LONGER * side // longer) for side in maps.grid)
+        most = (min(16, maps.grid[0]), min(16, maps.grid[1]))
+        compare = _core.Compare(anchors=anchors or most, placement="published", ceiling=steps[0])
+        height, width = (max(1, LONGER * side // max(maps.grid)) for side in maps.grid)
+        extent = size or self.size or (height, width)
         return _core.Assign(size=extent)(_core.Merge(thresholds=steps)(compare(maps)))
 
     def names(self, labels: _core.Labels, words: Sequence[str]) -> _core.Names:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Container, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import torch
 
@@ -38,13 +38,14 @@ class Recorder:
     what is computed is kept.
     """
 
-    def __init__(self, height=0, width=0, queries_keys=False):
+    def __init__(self, height: int = 0, width: int = 0, queries_keys: bool = False):
         self.height, self.width, self.queries_keys = height, width, queries_keys
         self.active = True
+        self.sums: dict[str, dict[tuple[int, int], list[Any]]]
         self.sums = {"self": {}, "cross": {}}  # (rows, columns): [sum of means over heads, layers]
-        self.pairs = []  # ((rows, columns), queries, keys, scale)
+        self.pairs: list[tuple[Any, ...]] = []  # ((rows, columns), queries, keys, scale)
 
-    def grid(self, tokens):
+    def grid(self, tokens: int) -> tuple[int, int]:
         """The grid of `tokens` cells that the latent image has at this depth."""
         rows, columns = self.height, self.width
         while rows * columns > tokens:  # a convolution of stride 2, padded
@@ -54,7 +55,7 @@ class Recorder:
                               f"{self.height} x {self.width}: no grid of the model has as many")
         return rows, columns
 
-    def keep(self, kind, query, key, scale):
+    def keep(self, kind: str, query: Any, key: Any, scale: float) -> None:
         """Queries [heads, tokens, depth] and keys of one layer, head by head."""
         if not self.active:
             return
@@ -68,8 +69,8 @@ class Recorder:
         total[0] += mean
         total[1] += 1
 
-    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None,
-                 temb=None, *args, **kwargs):
+    def __call__(self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None,
+                 attention_mask: Any = None, temb: Any = None, *args: Any, **kwargs: Any) -> Any:
         if hidden_states.ndim != 3 or attn.group_norm is not None or attn.spatial_norm is not None:
             raise RecordError("only the attention of transformer blocks is recorded, [batch, tokens, "
                               "channels]")
@@ -80,7 +81,7 @@ class Recorder:
         if crossing and attn.norm_cross:
             context = attn.norm_encoder_hidden_states(context)
 
-        def split(rows):  # [batch, heads, tokens, depth]
+        def split(rows: Any) -> Any:  # [batch, heads, tokens, depth]
             return rows.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
         query, key = split(attn.to_q(hidden_states)), split(attn.to_k(context))
@@ -96,11 +97,13 @@ class Recorder:
             result = result + hidden_states
         return result / attn.rescale_output_factor
 
-    def describe(self):
+    def describe(self) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
         """-> the arrays by name, and the manifest's layers and cross; float32, on the CPU."""
-        arrays, layers, cross = {}, [], []
+        arrays: dict[str, Any] = {}
+        layers: list[dict[str, Any]] = []
+        cross: list[dict[str, Any]] = []
 
-        def add(name, tensor):
+        def add(name: str, tensor: Any) -> str:
             arrays[name] = tensor.float().contiguous().cpu().numpy()
             return name
 
@@ -117,13 +120,14 @@ class Recorder:
                            "weight": weight})
         return arrays, layers, cross
 
-    def require_some(self):
+    def require_some(self) -> None:
         """Refuses to have recorded nothing."""
         if not self.pairs and not self.sums["self"]:
             raise RecordError("no attention was recorded: the model did not run, or uses an attention "
                               "backend of its own; set it to native")
 
-    def recording(self, tokens=(), size=None, **about):
+    def recording(self, tokens: Sequence[str] = (), size: tuple[int, int] | None = None,
+                  **about: Any) -> Recording:
         """-> Recording. `tokens`: the text of each column of the cross-attention; `size`: of the
         picture; `about`: model, prompt, timestep."""
         self.require_some()
@@ -403,9 +407,16 @@ class Generation:
         vars(self.result).update(vars(made))
 
 
+@overload
+def record(source: Any, photo: None = None, *, steps: Container[int] | None = None) -> Generation: ...
+@overload
+def record(source: Any, photo: Any, prompt: str = "", *, timestep: int = 300, noise: bool = False,
+           seed: int = 0, size: int | None = None, queries_keys: bool = False) -> Recording: ...
+
+
 def record(source: Any, photo: Any = None, prompt: str = "", *, timestep: int = 300,
            noise: bool = False, seed: int = 0, size: int | None = None, queries_keys: bool = False,
-           steps: Container[int] | None = None) -> Any:
+           steps: Container[int] | None = None) -> Recording | Generation:
     """With a photo: a Recording of one pass over it. Without: a context whose Recording is complete
     when it ends, of the picture that is generated meanwhile:
 

@@ -70,7 +70,7 @@ def _similarities(data: Any, ceiling: float) -> _core.Similarities:
     if isinstance(data, _core.Similarities):
         return data
     maps = data if isinstance(data, _core.Maps) else _core.Aggregate()(data)
-    anchors = tuple(min(16, side) for side in maps.grid)
+    anchors = (min(16, maps.grid[0]), min(16, maps.grid[1]))
     return _core.Compare(anchors=anchors, placement="published", ceiling=ceiling)(maps)
 
 
