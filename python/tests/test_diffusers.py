@@ -112,6 +112,18 @@ def test_steps_are_chosen(pipe):
         assert np.abs(array - second.arrays[name]).max() < 1e-5, name
 
 
+def test_one_mean_for_each_grid_is_copied_at_the_end(folder, monkeypatch):
+    pipe, copies, original = opened(folder, "sdxl"), [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self, *rest, **more: (
+        copies.append(self.shape), original(self, *rest, **more))[1])
+    with diffseg.diffusers.record(pipe) as recording:
+        generate(pipe, output_type="latent")
+        assert not copies
+        with pytest.raises(ValueError, match="is complete when its `with` ends"):
+            recording.segment()
+    assert copies == [array.shape for array in recording.arrays.values()]
+
+
 def test_a_unet_is_recorded_as_diffusers_computes_it(folder):
     pipe, found = opened(folder, "sd"), []
     original = Attention.get_attention_scores

@@ -124,6 +124,9 @@ class Recording:
 
     @functools.cached_property
     def _attention(self) -> Attention:
+        if not self.entries:
+            raise RecordError("the recording is empty; that of a picture which is generated is complete "
+                              "when its `with` ends")
         from diffseg._attention_files import attention_of
         return attention_of(self.manifest("recording"), self.arrays)
 

@@ -63,8 +63,9 @@ class Recorder:
             self.pairs.append((self.grid(query.shape[1]), query.cpu(), key.cpu(), scale))
             return
         mean = query.new_zeros(query.shape[1], key.shape[1], dtype=torch.float32)
-        for own_query, own_key in zip(query.float(), key.float()):
-            mean += (own_query @ own_key.T * scale).softmax(-1) / len(query)
+        for own_query, own_key in zip(query.float() * scale, key.float()):
+            mean += (own_query @ own_key.T).softmax(-1)
+        mean /= len(query)
         total = self.sums[kind].setdefault(self.grid(len(mean)), [torch.zeros_like(mean), 0])
         total[0] += mean
         total[1] += 1
