@@ -46,8 +46,8 @@ def make_exporter(model, size, *options):
     import export_onnx
     parsed = export_onnx.parse([str(model), "photo", "--preset", "dinov2", "--size", str(size),
                                 "--half", *options])
-    exporter = export_onnx.Exporter(str(model), parsed)
-    return lambda photo, folder: export_onnx.export(exporter, str(photo), str(folder), parsed)
+    made = export_onnx.make_model(parsed)
+    return lambda photo, folder: export_onnx.export(made, str(photo), str(folder), parsed)
 
 
 def run_segment(segment, *arguments):

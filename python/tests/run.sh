@@ -24,8 +24,8 @@ if ! cmp -s python/tests/requirements.txt "$folder/installed.txt"; then
   "$folder/bin/pip" install -q --disable-pip-version-check -r python/tests/requirements.txt
   cp python/tests/requirements.txt "$folder/installed.txt"
 fi
-if [ -n "$torch" ] && ! "$folder/bin/python" -c 'import torch' 2>/dev/null; then
-  "$folder/bin/pip" install -q --disable-pip-version-check torch
+if [ -n "$torch" ] && ! "$folder/bin/python" -c 'import torch, diffusers, transformers' 2>/dev/null; then
+  "$folder/bin/pip" install -q --disable-pip-version-check torch diffusers transformers safetensors
 fi
 PATH="$folder/bin:$PATH" "$folder/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
   "--config-settings=cmake.define.DIFFSEG_PYTHON_VARIANTS=$variants" .

@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import diffseg
+from diffseg.diffusers import record
+from diffseg.display import overlay, picture, slider
+from diffseg.onnx import Model
+from diffseg.onnx import record as record_onnx
 from diffseg.published import DiffSeg
 
 layers = [diffseg.Layer(np.ones((2, 64, 64), np.float32), grid=(8, 8), name="up.0")]
@@ -30,6 +34,14 @@ with diffseg.ThreadLimit(2), diffseg.Profile() as profile:
     score: float = diffseg.score(labels, [values]).covering
 stage: str = profile.rows()[0].stage
 chain = diffseg.Aggregate() | diffseg.Compare()
+overlay("cat.jpg", labels).save("cat.png")
+picture(values, enlarge=2)
+slider(layers, np.zeros((8, 8, 3)), thresholds=[0.2, 0.5], size=(32, 32), tidy=diffseg.Tidy())
+recorded: list[diffseg.Layer] = Model("vit.onnx", layers="6-8").record("cat.jpg").layers
+labels = record_onnx("vit.onnx", "cat.jpg", size=518).segment(thresholds=[0.3])
+with record(object(), steps=range(2)) as recording:
+    labels = recording.segment(size=64)
+names: diffseg.Names = record(object(), "cat.jpg", "cat").names(labels, ["cat"])
 '''
 WRONG = [('diffseg.Compare(anchor=4)', "call-arg"), ('diffseg.Compare(placement="middle")', "arg-type"),
          ('diffseg.Merge()("text")', "arg-type"), ('diffseg.Labels([[0]]).value', "attr-defined")]

@@ -26,10 +26,11 @@ sys.dont_write_bytecode = True  # nothing appears in the source tree
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "..", "..", "examples", "export_attention")
 sys.path.insert(0, FOLDER)
-import export_attention  # noqa: E402
+import checkout  # noqa: E402, F401
+from diffseg.diffusers import record_pass  # noqa: E402
 from numpy_diffseg import read_labels, segment_by_numpy  # noqa: E402
 
-SEGMENT = sys.argv[1]
+SEGMENT = sys.argv[-1]
 GRID, TEXT = (16, 24), 7
 THRESHOLDS = {"sd3": 0.1, "flux": 0.3, "sdxl": 0.5}  # by how sharp the random model is
 WORDS = ["cat", "moss"]
@@ -130,7 +131,7 @@ def check_joint(name, model, layers, folder):
     if name == "flux":
         more["guidance"] = torch.full([2], 3.5)
     before = torch.nn.functional.scaled_dot_product_attention
-    recorder, own = of_own_layers(model, lambda: export_attention.record(
+    recorder, own = of_own_layers(model, lambda: record_pass(
         model, latents, 0.3 if name == "flux" else 300, text, True, **more))
     assert torch.nn.functional.scaled_dot_product_attention is before, "torch is not as it was"
     if name == "flux":
@@ -142,12 +143,12 @@ def check_joint(name, model, layers, folder):
             assert one.shape == (3, GRID[0] * GRID[1], 8), f"shape {tuple(one.shape)}"
             assert (one - other).abs().max() < 1e-5, "other queries or keys than the model's"
     mean = np.mean([soft_max(*pair) for pair in own], axis=(0, 1))
-    summed = export_attention.record(model, latents, 0.3 if name == "flux" else 300, text, **more)
+    summed = record_pass(model, latents, 0.3 if name == "flux" else 300, text, **more)
     total, count = summed.sums["self"][GRID]
     error = np.abs(total.numpy() / count - mean).max()
     assert error < 1e-5, f"attention differs by {error:.1e}"
     for recorder, prefix in ((recorder, name + "_pairs"), (summed, name + "_mean")):
-        manifest = export_attention.save(recorder, os.path.join(folder, prefix), model=name)
+        manifest = recorder.recording(model=name).save(os.path.join(folder, prefix))
         print(f"{prefix}: {layers} layers, {check_segment(name, manifest, mean, GRID, folder)}")
 
 
@@ -157,7 +158,7 @@ def check_sdxl(folder):
     latents = make_latents(32, 32)
     text = torch.randn(2, TEXT, 16, generator=torch.Generator().manual_seed(7))
     more = {"added_cond_kwargs": {"text_embeds": torch.randn(2, 12), "time_ids": torch.ones(2, 6)}}
-    recorder = export_attention.record(model, latents, 300, text, **more)
+    recorder = record_pass(model, latents, 300, text, **more)
     found, original = [], Attention.get_attention_scores
 
     def listen(self, query, key, mask=None):
@@ -174,7 +175,7 @@ def check_sdxl(folder):
     mean = np.mean([layer for layer in found], axis=(0, 1))
     total, count = recorder.sums["self"][grid]
     assert count == len(found) and np.abs(total.numpy() / count - mean).max() < 1e-5
-    manifest = export_attention.save(recorder, os.path.join(folder, "sdxl"), ["w"] * TEXT)
+    manifest = recorder.recording(["w"] * TEXT).save(os.path.join(folder, "sdxl"))
     print(f"sdxl: {count} layers, {check_segment('sdxl', manifest, mean, grid, folder)}")
 
 

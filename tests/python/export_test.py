@@ -21,10 +21,11 @@ except ImportError as error:
 sys.dont_write_bytecode = True  # nothing appears in the source tree
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "examples", "export_attention"))
-import export_attention  # noqa: E402
+import checkout  # noqa: E402, F401
+from diffseg.diffusers import Recorder, record_pass  # noqa: E402
 from numpy_diffseg import enlarge, read_labels, segment_by_numpy  # noqa: E402
 
-SEGMENT = sys.argv[1]
+SEGMENT = sys.argv[-1]
 TOKENS = ["<|startoftext|>", "cat</w>", "on</w>", "mo", "ss</w>", "<|endoftext|>"]
 TIMESTEP = 300
 
@@ -122,10 +123,10 @@ def check(unet, text, shape, folder, thresholds):
                                        (False, ".npz", True), (True, ".npz", True)):
         if suffix == ".safetensors" and not has_safetensors():
             continue
-        recorder = export_attention.record(unet, latents, TIMESTEP, text, queries_keys)
+        recorder = record_pass(unet, latents, TIMESTEP, text, queries_keys)
         prefix = os.path.join(folder, f"{shape[0]}x{shape[1]}_{queries_keys}_{half}{suffix[1:]}")
-        manifest = export_attention.save(recorder, prefix, TOKENS, suffix, half, model="random",
-                                         prompt="cat on moss", timestep=TIMESTEP)
+        manifest = recorder.recording(TOKENS, model="random", prompt="cat on moss",
+                                      timestep=TIMESTEP).save(prefix, suffix, half)
         if not queries_keys:
             for grid, (total, count) in recorder.sums["self"].items():
                 error = np.abs(total.numpy() / count - self_means[grid]).max()
@@ -154,13 +155,13 @@ def has_safetensors():
 def check_unet_is_unchanged(unet, text, output):
     latents = make_latents(16, 16)
     before = dict(unet.attn_processors)
-    recorder = export_attention.Recorder(16, 16)
+    recorder = Recorder(16, 16)
     unet.set_attn_processor(recorder)
     with torch.no_grad():
         recorded = unet(latents, TIMESTEP, encoder_hidden_states=text).sample
     unet.set_attn_processor(dict(before))  # empties what it gets
     assert (recorded - output).abs().max() < 1e-4, "recording changes what the UNet computes"
-    export_attention.record(unet, latents, TIMESTEP, text)
+    record_pass(unet, latents, TIMESTEP, text)
     assert unet.attn_processors == before, "the UNet does not get its processors back"
 
 

@@ -31,7 +31,7 @@ from numpy_diffseg import read_labels, segment_by_numpy
 
 from onnx import helper as make  # noqa: E402
 
-SEGMENT = sys.argv[1]
+SEGMENT = sys.argv[-1]
 EXPORT = os.path.join(ROOT, "examples", "export_attention", "export_onnx.py")
 WIDTH, HEADS, DEPTH, PATCH, SEED = 24, 3, 8, 8, 20
 THRESHOLDS = [0.5, 0.5, 0.5]
@@ -282,8 +282,8 @@ def check_refusals(folder):
             ([fused, photo], "fused into single nodes (1 MultiHeadAttention)"),
             ([timed, photo, "--patch", "1"], "must need nothing but a photo"),
             ([broken, photo], "is no ONNX model"),
-            ([vit, photo], "give the tokens in front with --skip"),
-            ([vit, photo, "--kind", "queries_keys"], "use --kind scores"),
+            ([vit, photo], "give the tokens in front with the option skip"),
+            ([vit, photo, "--kind", "queries_keys"], "use kind scores"),
             ([vit, broken, "--skip", "3"], "broken.png: is no photo"),
             ([vit, photo, photo], "several photos would write photo.json")):
         said = run(*call, "-o", out, "--size", "64", code=1)

@@ -5,7 +5,8 @@
     labels.values                                          # int32 [height, width]
 
 Data are nouns, stages are verbs: a stage is made of its options and called with data, stages
-chain with `|`. `diffseg.published` has the class of the published code."""
+chain with `|`. `diffseg.published` has the class of the published code, `diffseg.display`
+shows labels, `diffseg.diffusers` and `diffseg.onnx` record the attention of models."""
 from diffseg._core import (  # noqa: F401
     Affinity, Aggregate, AggregateCross, AggregateStream, Assign, AttentionShape, BoundaryScores,
     Choose, ClassCounts, Compare, CrossMaps, Downsample, DownsamplePhoto, FitBorders, Image, Labels,
@@ -17,6 +18,7 @@ from diffseg._core import (  # noqa: F401
     select_heads, select_tokens, skip_tokens, thread_count, top_k)
 from diffseg._config import __version__, show_config
 from diffseg._sparse import sparse_layer
+from diffseg import display  # noqa: F401  # Labels become pictures in notebooks
 
 __all__ = [
     "Affinity", "Aggregate", "AggregateCross", "AggregateStream", "Assign", "AttentionShape",

@@ -109,12 +109,15 @@ def _cross_layer(array: Any, grid: Any, place: str) -> _core.Layer:
 class _Manifest:
     """Reads a manifest; refuses what it does not know."""
 
-    def __init__(self, path: pathlib.Path, skip: dict[str, Any]):
-        self.path = path
-        self.asked = skip
-        self.files = _Files()
+    def __init__(self, path: pathlib.Path, root: Any, files: Any, skip: dict[str, Any]):
+        """`root`: what is written in `path`; `files`: who reads the arrays; `skip`: tokens that
+        are no cells, {}: those of `root`."""
+        self.path, self.root, self.files, self.asked = path, root, files, skip
+
+    @classmethod
+    def open(cls, path: pathlib.Path, skip: dict[str, Any]) -> _Manifest:
         try:
-            self.root = json.loads(path.read_text(encoding="utf-8"))
+            return cls(path, json.loads(path.read_text(encoding="utf-8")), _Files(), skip)
         except (OSError, ValueError) as error:
             raise FileError(f"{path}: manifest: is no JSON ({error}); repair it") from error
 
@@ -253,6 +256,20 @@ def _without_what_a_preset_leaves_out(model: str, weights: list[float]) -> list[
             for index, weight in enumerate(weights)]
 
 
+def _completed(attention: Attention, source: pathlib.Path) -> Attention:
+    """With weights, those of layers of sum 1; refuses cross-attention of several prompts."""
+    weights = attention.weights or _without_what_a_preset_leaves_out(
+        attention.model, _weights_by_grid(attention.layers, True))
+    attention.weights = [weight / sum(weights) for weight in weights]
+    attention.cross_weights = attention.cross_weights or _weights_by_grid(attention.cross, False)
+    texts = len(attention.tokens) or (attention.cross[0].keys[1] if attention.cross else 0)
+    for layer in attention.cross:
+        if layer.keys[1] != texts:
+            raise FileError(f"{source}: tokens: cross-attention of {layer.keys[1]} tokens beside "
+                            f"{texts}; they must be those of one prompt")
+    return attention
+
+
 def read_attention(paths: list[pathlib.Path], skip: dict[str, Any]) -> Attention:
     """The attention of one photo: a manifest, a folder, or files of arrays, whose shapes say what
     they are. `skip`: tokens that are no cells, {}: what a manifest says. Weights are proportional
@@ -262,14 +279,21 @@ def read_attention(paths: list[pathlib.Path], skip: dict[str, Any]) -> Attention
     if manifests and len(files) > 1:
         raise FileError(f"{manifests[0]}: file: a manifest lists all files of a photo; give it "
                         "without other files")
-    attention = _Manifest(files[0], skip).read() if manifests else _by_shape(files, skip)
-    weights = attention.weights or _without_what_a_preset_leaves_out(
-        attention.model, _weights_by_grid(attention.layers, True))
-    attention.weights = [weight / sum(weights) for weight in weights]
-    attention.cross_weights = attention.cross_weights or _weights_by_grid(attention.cross, False)
-    texts = len(attention.tokens) or (attention.cross[0].keys[1] if attention.cross else 0)
-    for layer in attention.cross:
-        if layer.keys[1] != texts:
-            raise FileError(f"{files[0]}: tokens: cross-attention of {layer.keys[1]} tokens beside "
-                            f"{texts}; they must be those of one prompt")
-    return attention
+    attention = _Manifest.open(files[0], skip).read() if manifests else _by_shape(files, skip)
+    return _completed(attention, files[0])
+
+
+class _Arrays:
+    """Arrays in memory instead of files."""
+
+    def __init__(self, arrays: Any):
+        self.arrays = arrays
+
+    def read(self, path: pathlib.Path, name: str) -> Any:
+        return self.arrays[name]
+
+
+def attention_of(manifest: dict[str, Any], arrays: Any) -> Attention:
+    """The attention that a manifest describes whose arrays, by name, are in memory."""
+    place = pathlib.Path(manifest["file"])
+    return _completed(_Manifest(place, manifest, _Arrays(arrays), {}).read(), place)

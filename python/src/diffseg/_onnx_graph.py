@@ -8,7 +8,7 @@ import onnx
 import onnx.inliner
 import onnxruntime
 
-from attention_files import ExportError
+from diffseg._recording import RecordError
 
 PRODUCTS = ("MatMul", "FusedMatMul", "Einsum")
 SCALES = ("Mul", "Div", "Cast", "Identity")  # leave scores what they are, but for a factor
@@ -128,11 +128,11 @@ def refuse_without_attention(path, model):
     kinds = collections.Counter(node.op_type for node in model.graph.node)
     fused = [f"{kinds[kind]} {kind}" for kind in FUSED if kinds[kind]]
     if fused:
-        raise ExportError(
+        raise RecordError(
             f"{path}: its attention is fused into single nodes ({', '.join(fused)}), which keep the "
             "soft-max inside; take the model as it was before it was optimised, or export it with "
             "plain attention (PyTorch: attn_implementation=\"eager\", opset 17)")
-    raise ExportError(
+    raise RecordError(
         f"{path}: no self-attention that comes from the photo: no MatMul -> Softmax -> MatMul among "
         f"{len(model.graph.node)} nodes ({kinds['Softmax']} Softmax, {kinds['MatMul']} MatMul)")
 
@@ -162,7 +162,7 @@ def load_model(path):
         model = onnx.load(path)
         return onnx.inliner.inline_local_functions(model) if model.functions else model
     except Exception as error:  # whatever protobuf and the inliner throw
-        raise ExportError(f"{path}: is no ONNX model that can be read ({error})") from error
+        raise RecordError(f"{path}: is no ONNX model that can be read ({error})") from error
 
 
 def image_input(path, model):
@@ -173,7 +173,7 @@ def image_input(path, model):
         if value.name not in weights and len(dims) == 4:
             return value.name, [dim.dim_value or None for dim in dims]
     names = [value.name for value in model.graph.input if value.name not in weights]
-    raise ExportError(f"{path}: no input of four axes for the photo, got {', '.join(names)}")
+    raise RecordError(f"{path}: no input of four axes for the photo, got {', '.join(names)}")
 
 
 def brief(error):
@@ -232,4 +232,4 @@ class Runner:
             return onnxruntime.InferenceSession(self.save("part.onnx", model), options,
                                                 providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own kinds
-            raise ExportError(f"{self.path}: ONNX Runtime does not take it ({brief(error)})") from error
+            raise RecordError(f"{self.path}: ONNX Runtime does not take it ({brief(error)})") from error
