@@ -48,7 +48,7 @@ Layer with_sink(const Layer& layer, Index sink, float share) {
 
 }  // namespace
 
-TEST_CASE("shares of keys and a sink left out, by hand", "[sinks][unit]") {
+TEST_CASE("shares of keys and a sink left out by hand", "[sinks][unit]") {
   // Two queries, 20 keys; key 3 gets 1/2 and 3/4.
   std::vector<float> values(40, 0.0F);
   values[0] = values[1] = 0.25F;
@@ -105,7 +105,7 @@ TEST_CASE("sinks are refused with their stage", "[sinks][unit]") {
   CHECK_THAT(complaint([&] { (void)key_shares(layer); }), support::Contains("key_shares: "));
 }
 
-TEST_CASE("planted sinks are found, and what was there without them", "[sinks][law]") {
+TEST_CASE("planted sinks are found and what was there without them", "[sinks][law]") {
   Random random(8201);
   INFO(random.note());
   for (int repeat = 0; repeat < 12; ++repeat) {
@@ -135,7 +135,7 @@ TEST_CASE("planted sinks are found, and what was there without them", "[sinks][l
   }
 }
 
-TEST_CASE("sinks of queries and keys, and of scores", "[sinks][law]") {
+TEST_CASE("sinks of queries and keys and of scores", "[sinks][law]") {
   Random random(8202);
   INFO(random.note());
   const GridSize grid{8, 9};

@@ -165,7 +165,7 @@ TEST_CASE("segment_memory foretells the peak with queries and keys", "[memory][l
                         {.aggregate = {.grid = {50, 50}}});
 }
 
-TEST_CASE("no call holds more than the budget, whatever matches", "[memory][law]") {
+TEST_CASE("no call holds more than the budget whatever matches", "[memory][law]") {
   const ThreadLimit limit(2);
   const GridSize grid{48, 40};
   // The same map everywhere, almost: all pairs match.

@@ -57,7 +57,7 @@ TEST_CASE("numbers of segments are found by bisection by hand", "[choose][unit]"
   REQUIRE(tens.segments == 20);
 }
 
-TEST_CASE("what bisection finds is as near as a fine sweep finds, or one off", "[choose][law]") {
+TEST_CASE("what bisection finds is as near as a fine sweep finds or one off", "[choose][law]") {
   Random random(2221);
   INFO(random.note());
   Index met = 0, reachable = 0;

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from diffseg._attention_files import Attention
 
 # Nats, by the manifest's "model"; of any other the default of Merge.
-THRESHOLDS = {"dinov2": 0.3}
 LONGER = 512  # pixels of the longer side of labels without a photo, as the published code has it
 
 
@@ -159,18 +158,20 @@ class Recording:
                 anchors: int | tuple[int, int] | None = None) -> _core.Labels:
         """DiffSeg with the published defaults.
 
-        `thresholds`: nats, one for each iteration (default: 0.3 three times of "dinov2", else that of
-        Merge). `size`: of the labels (default the photo's, else the longer side 512). `anchors`: default
+        `thresholds`: nats, one for each iteration (default: what model_preset() knows of the model,
+        else what Choose takes). `size`: of the labels (default the photo's, else the longer side 512). `anchors`: default
         16 x 16, or the grid where that is smaller. Errors: ValueError, as those of the stages."""
         from diffseg import _core
-        own = THRESHOLDS.get(self.about.get("model", ""))
-        steps = list(thresholds) or ([own] * 3 if own else _core.Merge().thresholds)
+        own = _core.model_preset(self.about.get("model", "")).threshold
+        steps = list(thresholds) or [own] * (3 if own else 0)
         maps = self.maps()
         most = (min(16, maps.grid[0]), min(16, maps.grid[1]))
-        compare = _core.Compare(anchors=anchors or most, placement="published", ceiling=steps[0])
+        similarities = _core.Compare(anchors=anchors or most, placement="published",
+                                     ceiling=steps[0] if steps else 1.6)(maps)
+        steps = steps or [_core.Choose()(similarities).threshold] * 3
         height, width = (max(1, LONGER * side // max(maps.grid)) for side in maps.grid)
         extent = size or self.size or (height, width)
-        return _core.Assign(size=extent)(_core.Merge(thresholds=steps)(compare(maps)))
+        return _core.Assign(size=extent)(_core.Merge(thresholds=steps)(similarities))
 
     def names(self, labels: _core.Labels, words: Sequence[str]) -> _core.Names:
         """The word of the prompt that the pixels of each label attend to most.

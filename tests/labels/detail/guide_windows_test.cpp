@@ -35,7 +35,7 @@ TEST_CASE("a filter's unit leaves room for its sums", "[unit]") {
   }
 }
 
-TEST_CASE("windows tell sum, mean and variance of the guide", "[unit][law]") {
+TEST_CASE("windows tell sum mean and variance of the guide", "[unit][law]") {
   Random random(641);
   INFO(random.note());
   const GuidedFilter filter(random.integer(1, 4), 0.01);

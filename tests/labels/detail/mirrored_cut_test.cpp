@@ -17,7 +17,7 @@ std::vector<Index> sources(const MirroredCut& cut) {
 
 }  // namespace
 
-TEST_CASE("a cut is mirrored at both ends of its line, which stand once", "[unit]") {
+TEST_CASE("a cut is mirrored at both ends of its line which stand once", "[unit]") {
   CHECK(sources({-3, 9, 4}) == std::vector<Index>{3, 2, 1, 0, 1, 2, 3, 2, 1});
   CHECK(sources({1, 2, 4}) == std::vector<Index>{1, 2});
   CHECK(sources({-2, 5, 1}) == std::vector<Index>{0, 0, 0, 0, 0});

@@ -76,7 +76,7 @@ TEST_CASE("partitions are those that Assign makes of pixels as large as cells",
   }
 }
 
-TEMPLATE_TEST_CASE("information is what its definition says, for all partitions at once",
+TEMPLATE_TEST_CASE("information is what its definition says for all partitions at once",
                    "[partitions][law]", float, double) {
   Random random(2202);
   INFO(random.note());
