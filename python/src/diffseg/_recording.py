@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from diffseg import _core
     from diffseg._attention_files import Attention
 
-# Nats, by the manifest's "model"; of any other the default of Merge.
 LONGER = 512  # pixels of the longer side of labels without a photo, as the published code has it
 
 
@@ -156,7 +155,7 @@ class Recording:
 
     def segment(self, *, thresholds: Sequence[float] = (), size: int | tuple[int, int] | None = None,
                 anchors: int | tuple[int, int] | None = None) -> _core.Labels:
-        """DiffSeg with the published defaults.
+        """DiffSeg with the published defaults, at the threshold of the model or the one that suits it.
 
         `thresholds`: nats, one for each iteration (default: what model_preset() knows of the model,
         else what Choose takes). `size`: of the labels (default the photo's, else the longer side 512). `anchors`: default
