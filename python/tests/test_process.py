@@ -142,7 +142,9 @@ print(view.shape)
 
 
 def test_control_c_is_answered_between_images():
-    code = MAKE + "print('ready', flush=True)\nwhile True: work()\n"
+    # Who is started in the background ignores SIGINT, unless it asks for it.
+    listen = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = listen + MAKE + "print('ready', flush=True)\nwhile True: work()\n"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
