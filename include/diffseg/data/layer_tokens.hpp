@@ -22,9 +22,9 @@ namespace diffseg {
 struct SkipTokens {
   /// The tokens begin .. end - 1, counted from 0 over the whole sequence.
   struct Range {
-    Index begin = 0;
-    Index end = 0;
-
+    Index begin = 0;  ///< the first, >= 0
+    Index end = 0;    ///< behind the last, > begin
+    /// The same tokens.
     friend bool operator==(const Range&, const Range&) = default;
   };
 
