@@ -2,9 +2,11 @@
 #include "cases.hpp"
 
 #include <algorithm>
+#include <diffseg/attention/models.hpp>
 #include <diffseg/diffseg.hpp>
 #include <stdexcept>
 
+#include "attention_files.hpp"
 #include "label_io.hpp"
 #include "photo_io.hpp"
 #include "support/golden.hpp"
@@ -60,6 +62,17 @@ Case load_golden(const fs::path& folder, Index heads) {
   return result;
 }
 
+/// What annotators drew, beside the photo.
+std::vector<Labels> truths_of(const fs::path& photo) {
+  std::vector<Labels> truths;
+  for (int i = 0;; ++i) {
+    fs::path truth = photo;
+    truth.replace_extension(".truth" + std::to_string(i) + ".png");
+    if (!fs::exists(truth)) return truths;
+    truths.push_back(cli::read_labels(truth));
+  }
+}
+
 Case load_photo(const fs::path& path) {
   Case result{.source = "photos",
               .name = path.stem().string(),
@@ -72,12 +85,44 @@ Case load_photo(const fs::path& path) {
   result.exact.compare.anchors = {grid.height / 4, grid.width / 4};
   result.exact.merge.thresholds = {1.3, 1.3, 1.3};
   result.exact.assign.size = result.photo.size;
-  for (int i = 0;; ++i) {
-    const fs::path truth =
-        path.parent_path() / (result.name + ".truth" + std::to_string(i) + ".png");
-    if (!fs::exists(truth)) return result;
-    result.truths.push_back(cli::read_labels(truth));
+  result.truths = truths_of(path);
+  return result;
+}
+
+/// The attention of every head as it would be stored, whatever it is made of.
+diffseg::Layer dense_heads(const diffseg::Layer& layer) {
+  const Index cells = layer.queries.cells();
+  std::vector<float> values;
+  values.reserve(static_cast<std::size_t>(layer.heads * cells * cells));
+  for (Index head = 0; head < layer.heads; ++head) {
+    diffseg::Layer one = layer;
+    one.head_weights.assign(static_cast<std::size_t>(layer.heads), 0);
+    one.head_weights[static_cast<std::size_t>(head)] = 1;
+    const auto maps = diffseg::Aggregate{}({one});
+    values.insert(values.end(), maps.rows().data(), maps.rows().data() + cells * cells);
   }
+  return diffseg::Layer::owning(std::move(values), layer.heads, layer.queries);
+}
+
+/// As the program takes it: the threshold of the model's preset, 16 x 16 published anchors.
+Case load_trained(const fs::path& folder, const fs::path& photo) {
+  const cli::Attention attention = cli::read_attention({folder});
+  Case result{.source = "trained",
+              .name = folder.filename().string(),
+              .layers = {},
+              .exact = {},
+              .photo = {},
+              .truths = {}};
+  for (const diffseg::Layer& layer : attention.self) result.layers.push_back(dense_heads(layer));
+  const double known = diffseg::model_preset(attention.model).threshold;
+  result.exact.aggregate.weights = attention.weights;
+  result.exact.compare.placement = diffseg::Compare::Placement::published;
+  result.exact.compare.fit = true;
+  if (known > 0) result.exact.merge.thresholds.assign(3, known);
+  if (photo.empty()) return result;
+  result.exact.assign.size = cli::read_photo(photo).size;
+  result.truths = truths_of(photo);
+  return result;
 }
 
 bool is_photo(const fs::path& path) {
@@ -87,26 +132,39 @@ bool is_photo(const fs::path& path) {
   return !labels && (path.extension() == ".jpg" || path.extension() == ".png");
 }
 
+/// The first files or folders of `folder` that are `wanted`, by name.
+template <class Wanted>
+std::vector<fs::path> first_of(const fs::path& folder, std::size_t at_most, const Wanted& wanted) {
+  std::vector<fs::path> paths;
+  if (folder.empty()) return paths;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (wanted(entry.path())) paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  paths.resize(std::min(paths.size(), at_most));
+  return paths;
+}
+
 }  // namespace
 
-std::vector<CaseFile> find_cases(const fs::path& golden, const fs::path& photos,
-                                 std::size_t photos_at_most) {
+std::vector<CaseFile> find_cases(const Folders& folders) {
   std::vector<CaseFile> result;
-  for (const golden::Case& test : golden::load_all(golden)) {
-    result.push_back({"attention", test.folder});
+  for (const golden::Case& test : golden::load_all(folders.golden)) {
+    result.push_back({"attention", test.folder, {}});
   }
-  if (photos.empty()) return result;
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(photos)) {
-    if (is_photo(entry.path())) files.push_back(entry.path());
+  for (const auto& file : first_of(folders.photos, folders.photos_at_most, is_photo)) {
+    result.push_back({"photos", file, {}});
   }
-  std::sort(files.begin(), files.end());
-  files.resize(std::min(files.size(), photos_at_most));
-  for (const fs::path& file : files) result.push_back({"photos", file});
+  const auto is_folder = [](const fs::path& path) { return fs::is_directory(path); };
+  for (const auto& folder : first_of(folders.trained, folders.photos_at_most, is_folder)) {
+    const fs::path photo = folders.photos / (folder.filename().string() + ".jpg");
+    result.push_back({"trained", folder, fs::exists(photo) ? photo : fs::path()});
+  }
   return result;
 }
 
 Case load_case(const CaseFile& file, Index heads) {
+  if (file.source == "trained") return load_trained(file.path, file.photo);
   return file.source == "photos" ? load_photo(file.path) : load_golden(file.path, heads);
 }
 

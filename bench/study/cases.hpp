@@ -17,11 +17,11 @@ using diffseg::Layers;
 
 /// Attention and what exact DiffSeg makes labels of it with.
 struct Case {
-  std::string source;  ///< "attention" (golden cases) or "photos"
+  std::string source;  ///< "attention" (golden cases), "photos" or "trained"
   std::string name;
   Layers layers;  ///< f32
   diffseg::SegmentOptions exact;
-  diffseg::Image<float> photo;  ///< of photos, else empty
+  diffseg::Image<float> photo;  ///< of photos alone
   std::vector<Labels> truths;   ///< what annotators drew on a photo; may be empty
 };
 
@@ -29,17 +29,24 @@ struct Case {
 struct CaseFile {
   std::string source;
   std::filesystem::path path;
+  std::filesystem::path photo;  ///< of trained attention; empty: none
 };
 
-/// All folders with a case.json below `golden`, then the first `photos_at_most` .jpg and .png files
-/// of `photos` (empty: none) in the order of their names, label files aside.
-[[nodiscard]] std::vector<CaseFile> find_cases(const std::filesystem::path& golden,
-                                               const std::filesystem::path& photos,
-                                               std::size_t photos_at_most);
+/// Where cases lie; empty: none.
+struct Folders {
+  std::filesystem::path golden;   ///< folders with a case.json, at any depth
+  std::filesystem::path photos;   ///< .jpg and .png files, label files aside
+  std::filesystem::path trained;  ///< a folder ID for the attention of each photo ID
+  std::size_t photos_at_most = 10;
+};
+
+/// All golden cases, then the first photos and the first of the trained attention, by name.
+[[nodiscard]] std::vector<CaseFile> find_cases(const Folders& folders);
 
 /// Reads a case: golden attention with its heads repeated to `heads` (as many bytes as a model
-/// makes; the mean over heads stays), its labels compared with the published ones; or a photo's
-/// attention by Affinity, with the annotators' labels ID.truthK.png that lie beside it. Throws
+/// makes; the mean over heads stays), its labels compared with the published ones; a photo's
+/// attention by Affinity, or a model's with the threshold of its preset, as probabilities of every
+/// head, both with the annotators' labels ID.truthK.png that lie beside the photo. Throws
 /// std::runtime_error when the published labels are missed.
 [[nodiscard]] Case load_case(const CaseFile& file, Index heads);
 

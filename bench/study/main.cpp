@@ -19,9 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  fs::path golden = DIFFSEG_GOLDEN_DIR;
-  fs::path photos;
-  std::size_t photos_at_most = 10;
+  study::Folders folders = {.golden = DIFFSEG_GOLDEN_DIR, .photos = {}, .trained = {}};
   fs::path json;
   std::vector<std::string> only;
   int rounds = 5;
@@ -38,19 +36,21 @@ std::string machine() {
 }
 
 /// One case at a time is in memory.
-std::vector<study::Sample> run(const Options& options) {
-  auto files = study::find_cases(options.golden, options.photos, options.photos_at_most);
+study::Samples run(const Options& options) {
+  auto files = study::find_cases(options.folders);
   if (options.one_case) files.resize(1);
-  std::vector<study::Sample> samples;
+  study::Samples samples;
   for (const auto& file : files) {
     std::cerr << "study: " << file.path.filename().string() << '\n';
     const study::Case test = study::load_case(file, options.heads);
+    samples.pairs.push_back(study::count_pairs(test));
     for (const study::Group& group : study::groups()) {
       const auto& only = options.only;
       const bool wanted =
           only.empty() || std::find(only.begin(), only.end(), group.name) != only.end();
       if (!wanted) continue;
-      for (auto& sample : study::measure(group, test, options.rounds)) samples.push_back(sample);
+      for (auto& sample : study::measure(group, test, options.rounds))
+        samples.ways.push_back(sample);
     }
   }
   return samples;
@@ -59,8 +59,9 @@ std::vector<study::Sample> run(const Options& options) {
 void report(const Options& options) {
   const auto samples = run(options);
   const study::Study result{machine(), diffseg::detail::thread_count(), options.rounds,
-                            study::summarise(samples)};
+                            study::summarise(samples.ways)};
   study::print_tables(std::cout, result);
+  study::print_pairs(std::cout, samples.pairs);
   if (options.json.empty()) return;
   std::ofstream file(options.json);
   file << study::write_json(result, samples) << std::flush;
@@ -73,9 +74,12 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Times every approximation against exact DiffSeg and compares the labels.",
                "diffseg_study");
-  app.add_option("--golden", options.golden, "Folder of golden cases");
-  app.add_option("--photos", options.photos, "Folder of photos; truths ID.truthK.png beside them");
-  app.add_option("--photos-at-most", options.photos_at_most, "Photos taken, in order (default 10)");
+  study::Folders& folders = options.folders;
+  app.add_option("--golden", folders.golden, "Folder of golden cases");
+  app.add_option("--photos", folders.photos, "Folder of photos; truths ID.truthK.png beside them");
+  app.add_option("--trained", folders.trained,
+                 "Folder of folders ID: a model's attention of photos");
+  app.add_option("--photos-at-most", folders.photos_at_most, "Photos taken, in order (default 10)");
   app.add_option("--rounds", options.rounds, "Timed rounds a group (default 5)")
       ->check(CLI::PositiveNumber);
   app.add_option("--heads", options.heads, "Heads of golden attention (default 8)")

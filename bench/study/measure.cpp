@@ -2,6 +2,7 @@
 #include "measure.hpp"
 
 #include <chrono>
+#include <diffseg/diffseg.hpp>
 #include <diffseg/labels/evaluate.hpp>
 
 #include "../support/memory.hpp"
@@ -31,6 +32,20 @@ void judge(const Case& test, const Way& way, const Labels& exact, Labels& labels
 }
 
 }  // namespace
+
+Pairs count_pairs(const Case& test) {
+  const auto& thresholds = test.exact.merge.thresholds;
+  diffseg::Compare compare = test.exact.compare;
+  compare.ceiling = thresholds.front();
+  const auto similarities = compare(test.exact.aggregate(test.layers));
+  const auto all = static_cast<double>(similarities.divergences.rows()) *
+                   static_cast<double>(similarities.divergences.cols());
+  return {.source = test.source,
+          .name = test.name,
+          .threshold = compare.ceiling,
+          .matched = static_cast<double>(similarities.divergences.nonZeros()) / all,
+          .evaluated = static_cast<double>(similarities.evaluated) / all};
+}
 
 std::vector<Sample> measure(const Group& group, const Case& test, int rounds) {
   const std::vector<Way> ways = group.ways(test);

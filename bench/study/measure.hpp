@@ -22,6 +22,23 @@ struct Sample {
   double covering = -1;      ///< of the annotators' regions; -1: there are no annotators
 };
 
+/// What Compare's filter leaves of the pairs of anchors and maps of one case, exact options.
+struct Pairs {
+  std::string source, name;
+  double threshold = 0;  ///< Compare's ceiling: no pair above it is asked for
+  double matched = 0;    ///< share of all pairs that lies below
+  double evaluated = 0;  ///< share that a bound did not reject
+};
+
+/// What a run gives.
+struct Samples {
+  std::vector<Sample> ways;
+  std::vector<Pairs> pairs;
+};
+
+/// Aggregates and compares once.
+[[nodiscard]] Pairs count_pairs(const Case& test);
+
 /// Runs all ways in turns, `rounds` times after one that is not timed.
 [[nodiscard]] std::vector<Sample> measure(const Group& group, const Case& test, int rounds);
 

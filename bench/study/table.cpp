@@ -13,6 +13,7 @@ namespace study {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sample, source, group, way, name, exact, milliseconds, ratio,
                                    megabytes, adjusted_rand, boundary, segments, covering)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pairs, source, name, threshold, matched, evaluated)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Row, source, group, way, exact, is_exact, cases, milliseconds,
                                    ratio, ratio_low, ratio_high, megabytes, adjusted_rand,
                                    adjusted_rand_worst, boundary, boundary_worst, segments,
@@ -119,9 +120,29 @@ void print_tables(std::ostream& out, const Study& study) {
   }
 }
 
-std::string write_json(const Study& study, const std::vector<Sample>& samples) {
+void print_pairs(std::ostream& out, const std::vector<Pairs>& pairs) {
+  out << "\n| source, cases | pairs that match | pairs evaluated | evaluated / matched |\n"
+         "|---|---|---|---|\n";
+  for (std::size_t begin = 0, end = 0; begin < pairs.size(); begin = end) {
+    std::vector<double> matched, evaluated, ratio;
+    for (; end < pairs.size() && pairs[end].source == pairs[begin].source; ++end) {
+      matched.push_back(100 * pairs[end].matched);
+      evaluated.push_back(100 * pairs[end].evaluated);
+      ratio.push_back(pairs[end].evaluated / pairs[end].matched);
+    }
+    out << "| " << pairs[begin].source << ", " << end - begin;
+    for (const auto& [values, format] : {std::pair(matched, " | %.0f %% (%.0f..%.0f)"),
+                                         std::pair(evaluated, " | %.0f %% (%.0f..%.0f)"),
+                                         std::pair(ratio, " | %.2f (%.2f..%.2f)")})
+      out << text(format, quantile(values, 0.5), quantile(values, 0), quantile(values, 1));
+    out << " |\n";
+  }
+}
+
+std::string write_json(const Study& study, const Samples& samples) {
   nlohmann::json json = study;
-  json["samples"] = samples;
+  json["samples"] = samples.ways;
+  json["pairs"] = samples.pairs;
   return json.dump(1) + "\n";
 }
 

@@ -39,7 +39,10 @@ struct Study {
 /// One Markdown table for each source.
 void print_tables(std::ostream& out, const Study& study);
 
+/// One line for each source: what the filter leaves, median and range over its cases.
+void print_pairs(std::ostream& out, const std::vector<Pairs>& pairs);
+
 /// Everything, with the samples behind it.
-[[nodiscard]] std::string write_json(const Study& study, const std::vector<Sample>& samples);
+[[nodiscard]] std::string write_json(const Study& study, const Samples& samples);
 
 }  // namespace study

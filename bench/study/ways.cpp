@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ways.hpp"
 
+#include <algorithm>
 #include <diffseg/attention/top_k.hpp>
 #include <diffseg/diffseg.hpp>
 #include <diffseg/merge/refine_projected.hpp>
@@ -80,7 +81,13 @@ Way without_finer(std::string name, const Case& test, Index divisor) {
   return whole(std::move(name), std::move(kept), options);
 }
 
+/// None where all layers have the finest grid.
 std::vector<Way> fewer_layers(const Case& test) {
+  const GridSize coarse = scaled(test.layers.front().queries, 1, 4);
+  const bool any = std::any_of(test.layers.begin(), test.layers.end(), [&](const auto& layer) {
+    return layer.queries.height <= coarse.height;
+  });
+  if (!any) return {};
   return {whole("exact", test.layers, test.exact), without_finer("1/2", test, 2),
           without_finer("1/4", test, 4)};
 }
