@@ -40,7 +40,8 @@ COLOURS = ["#000000", "#0072b2", "#d55e00", "#008060", "#a0408f", "#8a6d00", "#3
            "#5d6d7e", "#1f7a8c", "#b03060"]
 MARKERS = "*osD^vpPXhd"
 SOURCES = {"attention": "attention stacks with the shapes of Stable Diffusion 1.5",
-           "photos": "photos through the model-free front end"}
+           "photos": "photos through the model-free front end",
+           "trained": "photos through a trained vision transformer"}
 
 
 def new_figure(height: float) -> Figure:

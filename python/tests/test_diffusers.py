@@ -124,6 +124,51 @@ def test_one_mean_for_each_grid_is_copied_at_the_end(folder, monkeypatch):
     assert copies == [array.shape for array in recording.arrays.values()]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_makes_the_means(pipe, monkeypatch):
+    """As the CPU makes them of the same passes; one copy for each grid, at the end."""
+    model, (_, calls) = model_of(pipe), calls_of(pipe)
+
+    def recorded(device):
+        model.to(device)
+        with torch.no_grad(), diffseg.diffusers.record(model) as recording:
+            for inputs, more in calls:
+                model(*moved(inputs, device), **moved(more, device))
+        return recording
+
+    expected, copies, original = recorded("cpu"), [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self, *rest, **more: (
+        copies.append((self.device.type, self.shape)), original(self, *rest, **more))[1])
+    found = recorded("cuda")
+    assert copies == [("cuda", array.shape) for array in found.arrays.values()]
+    assert list(found.arrays) == list(expected.arrays)
+    for name, array in found.arrays.items():
+        assert np.abs(array - expected.arrays[name]).max() < 1e-4, name
+    same = found.segment(thresholds=[0.02] * 3).values == expected.segment(thresholds=[0.02] * 3).values
+    assert same.mean() > 0.99
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_generation_in_half_precision_on_a_gpu(folder):
+    pipe = opened(folder, "sd").to("cuda", torch.float16)
+    with diffseg.diffusers.record(pipe) as recording:
+        generate(pipe)
+    for array in recording.arrays.values():
+        assert np.abs(array.sum(-1) - 1).max() < 1e-3
+    assert recording.segment(thresholds=[0.02] * 3).size == SIDES
+    with pytest.raises(ValueError, match="must be in the memory of the CPU"):
+        diffseg.Layer(torch.full([1, 4, 4], 0.25, device="cuda"), [2, 2])
+
+
+def moved(value, device):
+    """Tensors within lists and dictionaries, on that device."""
+    if isinstance(value, dict):
+        return {key: moved(item, device) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(moved(item, device) for item in value)
+    return value.to(device) if isinstance(value, torch.Tensor) else value
+
+
 def test_a_unet_is_recorded_as_diffusers_computes_it(folder):
     pipe, found = opened(folder, "sd"), []
     original = Attention.get_attention_scores
