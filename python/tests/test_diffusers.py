@@ -157,7 +157,7 @@ def test_a_generation_in_half_precision_on_a_gpu(folder):
         assert np.abs(array.sum(-1) - 1).max() < 1e-3
     assert recording.segment(thresholds=[0.02] * 3).size == SIDES
     with pytest.raises(ValueError, match="must be in the memory of the CPU"):
-        diffseg.Layer(torch.full([1, 4, 4], 0.25, device="cuda"), [2, 2])
+        diffseg.Layer(torch.full([1, 4, 4], 0.25, device="cuda"))
 
 
 def moved(value, device):

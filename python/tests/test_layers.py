@@ -41,7 +41,7 @@ def test_bfloat16_of_ml_dtypes_is_seen_where_it_lies():
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_jax_is_seen_where_it_lies(dtype):
     jax = pytest.importorskip("jax")
-    values = jax.numpy.ones((2, 16, 16), dtype)
+    values = jax.device_put(jax.numpy.ones((2, 16, 16), dtype), jax.devices("cpu")[0])
     layer = diffseg.Layer(values)
     assert (layer.address, layer.dtype) == (values.unsafe_buffer_pointer(), dtype)
 

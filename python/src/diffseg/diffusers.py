@@ -23,6 +23,7 @@ import torch
 
 from diffseg._recording import Recording, RecordError, fit_sides, open_photo, pixels
 
+AT_ONCE = 1 << 24  # numbers of attention, 64 MB
 # Where transformers with joint attention put the text's tokens.
 TEXT_FIRST = {"FluxTransformer2DModel": True, "SD3Transformer2DModel": False}
 
@@ -31,8 +32,8 @@ class Recorder:
     """An attention processor that computes what diffusers' own does, and keeps a copy.
 
     Self-attention is summed over heads and layers of one grid as it comes, so that no more than
-    one head of a layer is held in full; with `queries_keys` each layer's queries and keys are kept
-    instead.
+    one head of a layer, or AT_ONCE numbers of several, is held in full; with `queries_keys` each
+    layer's queries and keys are kept instead.
     Cross-attention is small and always summed. Of a guidance batch the last image, the
     conditional half, is kept. `height`, `width`: of the cells that the model sees; `active`: whether
     what is computed is kept.
@@ -63,8 +64,11 @@ class Recorder:
             self.pairs.append((self.grid(query.shape[1]), query.cpu(), key.cpu(), scale))
             return
         mean = query.new_zeros(query.shape[1], key.shape[1], dtype=torch.float32)
-        for own_query, own_key in zip(query.float() * scale, key.float()):
-            mean += (own_query @ own_key.T).softmax(-1)
+        heads = max(1, AT_ONCE // mean.numel())  # few calls matter to a GPU
+        query, key = query.float() * scale, key.float().transpose(1, 2)
+        for first in range(0, len(query), heads):
+            some = slice(first, first + heads)
+            mean += (query[some] @ key[some]).softmax(-1).sum(0)
         mean /= len(query)
         total = self.sums[kind].setdefault(self.grid(len(mean)), [torch.zeros_like(mean), 0])
         total[0] += mean
