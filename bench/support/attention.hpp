@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../tests/support/subnormals.hpp"
 #include "coffee_array.hpp"
 
 namespace bench {
@@ -27,6 +28,7 @@ Layer coffee_layer(Index side, Index heads) {
   const Index depth = file.shape.at(2);
   std::vector<Element> values(static_cast<std::size_t>(heads * tokens * tokens));
   diffseg::detail::parallel_for(kept * tokens, [&](Index row) {
+    const support::KeepSubnormals keep;
     const Eigen::Map<const Matrix<double>> head(keys.data() + row / tokens * tokens * depth, tokens,
                                                 depth);
     const Eigen::Map<const Eigen::VectorXd> query(queries.data() + row * depth, depth);

@@ -3,6 +3,7 @@
 // with a case.json is a case; what it holds decides what is compared.
 #include <diffseg/diffseg.hpp>
 
+#include <bit>
 #include <cmath>
 #include <iostream>
 
@@ -300,7 +301,38 @@ void check_threads(const Case& test, const std::vector<int>& limits) {
   }
 }
 
+/// Makes zeros of subnormal numbers; returns their share of all.
+double flush_by_hand(std::vector<float>& values) {
+  double found = 0;
+  for (float& value : values) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    if ((bits & 0x7f800000U) != 0 || bits == 0) continue;
+    value = 0;
+    ++found;
+  }
+  return found / static_cast<double>(values.size());
+}
+
 }  // namespace
+
+TEST_CASE("golden: soft-max leaves subnormal numbers, which maps do not see", "[golden]") {
+  for (const Case& test : all_cases()) {
+    CAPTURE(test.name);
+    const auto layers = golden::layers<float>(test);
+    diffseg::Layers flushed;
+    double most = 0;
+    for (const diffseg::Layer& layer : layers) {
+      const auto* from = static_cast<const float*>(layer.data);
+      std::vector<float> values(from, from + layer.heads * layer.head_step());
+      most = std::max(most, flush_by_hand(values));
+      flushed.push_back(diffseg::Layer::owning(std::move(values), layer.heads, layer.queries));
+    }
+    std::cout << "golden " << test.name << ": share of subnormal numbers " << most << std::endl;
+    CHECK(most > 1e-4);
+    const Aggregate aggregate{.weights = test.weights};
+    CHECK(same_bits(aggregate(layers).rows(), aggregate(flushed).rows()));
+  }
+}
 
 TEST_CASE("golden: float agrees with the published answers", "[golden]") {
   for (const Case& test : all_cases()) {

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "subnormals.hpp"
+
 namespace golden {
 
 using diffseg::GridSize;
@@ -101,6 +103,7 @@ std::vector<Scalar> softmax(const diffseg::Tensor& queries, const diffseg::Tenso
   const bool shared = static_cast<Index>(k.size()) == count * depth;
   std::vector<Scalar> values(static_cast<std::size_t>(queries.shape.at(0) * rows * count));
   diffseg::detail::parallel_for(queries.shape.at(0) * rows, [&](Index row) {
+    const support::KeepSubnormals keep;
     const Index head = shared ? 0 : row / rows;
     const Eigen::Map<const Matrix<double>> own(k.data() + head * count * depth, count, depth);
     const Eigen::Map<const Eigen::VectorXd> query(q.data() + row * depth, depth);

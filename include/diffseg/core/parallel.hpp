@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "diffseg/core/detail/fork.hpp"
+#include "diffseg/core/subnormals.hpp"
 #include "diffseg/core/types.hpp"
 
 #ifdef _OPENMP
@@ -86,15 +87,21 @@ class Worker {
 };
 
 /// Calls worker(queue, thread) once in every thread, numbered from 0 on; it throws nothing.
+/// Subnormal numbers are zeros to all of them, whichever thread it is, so that the bits do not
+/// depend on their number.
 inline void run_workers(Index count, const Worker& worker) {
   TaskQueue queue(count);
+  const auto work = [&](std::size_t thread) {
+    const FlushSubnormals flush;
+    worker(queue, thread);
+  };
   const int threads = static_cast<int>(std::min<Index>(thread_count(), count));
   if (threads == 1) {
-    worker(queue, 0);
+    work(0);
   } else {
 #ifdef _OPENMP
 #pragma omp parallel num_threads(threads)
-    worker(queue, static_cast<std::size_t>(omp_get_thread_num()));
+    work(static_cast<std::size_t>(omp_get_thread_num()));
 #endif
   }
   queue.rethrow();

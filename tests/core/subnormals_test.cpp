@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include <diffseg/core/subnormals.hpp>
+
+#include <limits>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <diffseg/core/parallel.hpp>
+
+#include "support/catch.hpp"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+using namespace diffseg;
+using namespace diffseg::detail;
+
+namespace {
+
+/// Half of the smallest normal number, as this thread computes it now.
+float half_of_smallest() {
+  volatile float smallest = std::numeric_limits<float>::min();
+  volatile float half = smallest * 0.5F;
+  return half;
+}
+
+/// Whether this processor can flush at all.
+bool can_flush() {
+#if defined(__SSE2__) || (defined(__aarch64__) && defined(__GNUC__))
+  return true;
+#else
+  return false;
+#endif
+}
+
+/// What the threads of OpenMP do with subnormal numbers, all the same; -1: they differ.
+int threads_flush() {
+  int flushing = 0, all = 1;
+#ifdef _OPENMP
+#pragma omp parallel num_threads(2) reduction(+ : flushing)
+  {
+    flushing += half_of_smallest() == 0 ? 1 : 0;
+#pragma omp single
+    all = omp_get_num_threads();
+  }
+#else
+  flushing = half_of_smallest() == 0 ? 1 : 0;
+#endif
+  return flushing == 0 ? 0 : flushing == all ? 1 : -1;
+}
+
+}  // namespace
+
+TEST_CASE("while it lives, subnormal numbers are zeros", "[unit]") {
+  REQUIRE(half_of_smallest() > 0);
+  {
+    const FlushSubnormals flush;
+    REQUIRE((half_of_smallest() == 0) == can_flush());
+    {
+      const FlushSubnormals again;
+      REQUIRE((half_of_smallest() == 0) == can_flush());
+    }
+    REQUIRE((half_of_smallest() == 0) == can_flush());
+  }
+  REQUIRE(half_of_smallest() > 0);
+}
+
+TEST_CASE("the caller's rounding and flags come back", "[unit]") {
+  const std::uint64_t before = float_control();
+  for (const bool flushed : {false, true}) {
+    std::optional<FlushSubnormals> own;
+    if (flushed) own.emplace();
+    const std::uint64_t mine = float_control();
+    { const FlushSubnormals flush; }
+    REQUIRE(float_control() == mine);
+    parallel_for(100, [](Index) {});
+    REQUIRE(float_control() == mine);
+  }
+  REQUIRE(float_control() == before);
+}
+
+TEST_CASE("regions flush in every thread, and leave no trace", "[law]") {
+  const int limit = GENERATE(1, 2, 3);
+  const ThreadLimit threads(limit);
+  std::vector<int> flushed(64);
+  parallel_for(64,
+               [&](Index i) { flushed[static_cast<std::size_t>(i)] = half_of_smallest() == 0; });
+  REQUIRE(flushed == std::vector<int>(64, can_flush() ? 1 : 0));
+  REQUIRE(half_of_smallest() > 0);
+  REQUIRE(threads_flush() == 0);
+  REQUIRE_THROWS_AS(parallel_for(64,
+                                 [](Index i) {
+                                   if (i == 7) throw std::runtime_error("seven");
+                                 }),
+                    std::runtime_error);
+  REQUIRE(half_of_smallest() > 0);
+  REQUIRE(threads_flush() == 0);
+}
+
+TEST_CASE("a thread of the caller's keeps its own state", "[unit]") {
+  bool other = true, own = false;
+  {
+    const FlushSubnormals flush;
+    std::thread([&] {
+      set_float_control(float_control() & ~flush_flags);  // as processors begin
+      parallel_for(10, [](Index) {});
+      other = half_of_smallest() == 0;
+    }).join();
+    own = half_of_smallest() == 0;
+  }
+  REQUIRE_FALSE(other);
+  REQUIRE(own == can_flush());
+}
