@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <diffseg/attention/layer_parts.hpp>
@@ -68,6 +69,30 @@ TEST_CASE("the largest numbers of a row by hand", "[top_k][unit]") {
   REQUIRE(columns_of(keep_mass(layer, 0.5)) == std::vector<std::int32_t>{1, 3});
   REQUIRE(columns_of(keep_mass(layer, 0.76)) == std::vector<std::int32_t>{0, 1, 3, 5});
   REQUIRE(columns_of(keep_mass(layer, 1)) == std::vector<std::int32_t>{0, 1, 3, 4, 5});
+}
+
+TEST_CASE("rows of any scale have largest numbers", "[top_k][unit]") {
+  constexpr float huge = std::numeric_limits<float>::max();
+  const std::vector<float> rows = {huge, 0, huge, huge, 0, 0,      0, 0,
+                                   0,    0, 0,    0,    0, 1e-36F, 0, 2e-36F};
+  const Layer layer = Layer::view(rows.data(), 1, {2, 1}).over_tokens(8);
+  REQUIRE(columns_of(top_k(layer, 2)) == std::vector<std::int32_t>{0, 2, 5, 7});
+  REQUIRE(columns_of(top_k(layer, 4)) == std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 5, 7});
+}
+
+TEST_CASE("numbers that are all alike, or fall evenly, are chosen by their keys", "[top_k][law]") {
+  constexpr Index keys = 700;
+  std::vector<double> rows(2 * keys, 1.0 / keys);
+  for (Index key = 0; key < keys; ++key)
+    rows[static_cast<std::size_t>(keys + key)] = std::ldexp(1.0, -static_cast<int>(key));
+  const Layer layer = Layer::view(rows.data(), 1, {2, 1}).over_tokens(keys);
+  for (const Index k : {1, 2, 60, 300, 699, 700}) {
+    std::vector<std::int32_t> first;
+    for (int row = 0; row < 2; ++row) {
+      for (Index key = 0; key < k; ++key) first.push_back(static_cast<std::int32_t>(key));
+    }
+    REQUIRE(columns_of(top_k(layer, k)) == first);
+  }
 }
 
 TEMPLATE_TEST_CASE("top_k keeps what a sort puts first", "[top_k][law]", float, double, Eigen::half,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -78,14 +79,20 @@ template <class Scalar, class Element>
   return static_cast<Scalar>(magnitude(value));
 }
 
-/// The number at hand is negative, NaN or infinite: no attention. -0 passes.
+/// 0 for a number that attention can hold: neither negative nor NaN nor infinite; -0 passes.
 template <class Element>
-[[nodiscard]] bool is_invalid_attention(Element value) {
+[[nodiscard]] BitsOf<Element> attention_fault(Element value) {
   using Bits = BitsOf<Element>;
   constexpr auto sign = static_cast<Bits>(Bits{1} << (8 * sizeof(Element) - 1));
-  const Bits infinity = bits_of(Eigen::NumTraits<Element>::infinity());
   const Bits bits = bits_of(value);
-  return bits != sign && ((bits & sign) != 0 || bits >= infinity);
+  const auto fault = static_cast<Bits>(bits ^ sign);
+  return bits >= bits_of(Eigen::NumTraits<Element>::infinity()) ? fault : Bits{0};
+}
+
+/// The number at hand is negative, NaN or infinite: no attention.
+template <class Element>
+[[nodiscard]] bool is_invalid_attention(Element value) {
+  return attention_fault(value) != 0;
 }
 
 /// Neither NaN nor infinite, for all element types, by the bits.
@@ -170,12 +177,13 @@ const Scalar* as_numbers(ElementType type, const void* data, Index offset, Index
 [[nodiscard]] inline Index find_not_finite(ElementType type, const void* data, Index offset,
                                            Index count) {
   return visit_elements(type, data, offset, [&](const auto* numbers) -> Index {
-    bool sound = true;  // no early exit, so that it runs in packets
-    for (Index i = 0; i < count; ++i) sound &= is_finite_element(numbers[i]);
-    for (Index i = 0; !sound && i < count; ++i) {
-      if (!is_finite_element(numbers[i])) return i;
-    }
-    return -1;
+    using Element = std::remove_cvref_t<decltype(*numbers)>;
+    using Bits = BitsOf<Element>;
+    Bits bad = 0;  // no early exit, and no bool, so that it runs in packets
+    for (Index i = 0; i < count; ++i)
+      bad = static_cast<Bits>(bad | (is_finite_element(numbers[i]) ? Bits{0} : Bits{1}));
+    if (bad == 0) return -1;
+    return std::find_if_not(numbers, numbers + count, is_finite_element<Element>) - numbers;
   });
 }
 
@@ -183,12 +191,12 @@ const Scalar* as_numbers(ElementType type, const void* data, Index offset, Index
 [[nodiscard]] inline Index find_invalid_attention(ElementType type, const void* data, Index offset,
                                                   Index count) {
   return visit_elements(type, data, offset, [&](const auto* numbers) -> Index {
-    bool sound = true;  // no early exit, so that it runs in packets
-    for (Index i = 0; i < count; ++i) sound &= !is_invalid_attention(numbers[i]);
-    for (Index i = 0; !sound && i < count; ++i) {
-      if (is_invalid_attention(numbers[i])) return i;
-    }
-    return -1;
+    using Element = std::remove_cvref_t<decltype(*numbers)>;
+    using Bits = BitsOf<Element>;
+    Bits bad = 0;  // as above
+    for (Index i = 0; i < count; ++i) bad = static_cast<Bits>(bad | attention_fault(numbers[i]));
+    if (bad == 0) return -1;
+    return std::find_if(numbers, numbers + count, is_invalid_attention<Element>) - numbers;
   });
 }
 
