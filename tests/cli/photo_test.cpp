@@ -2,18 +2,25 @@
 #include "photo_io.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <diffseg/io/error.hpp>
+#include <diffseg/photo/downsample.hpp>
+#include <span>
 #include <string>
 
-#include "container.hpp"
+#include "exif.hpp"
 #include "files.hpp"
+#include "jpeg_io.hpp"
 #include "overlay.hpp"
 #include "png_io.hpp"
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 
 using cli::Bytes;
 using diffseg::Image;
 using diffseg::Index;
+using support::Contains;
 
 namespace {
 
@@ -33,6 +40,13 @@ float largest_difference(const Image<float>& a, const Image<float>& b) {
     largest = std::max(largest, std::abs(a.values[i] - b.values[i]));
   }
   return largest;
+}
+
+/// Within 2 levels of 255 in each channel; a mean beyond that is another colour.
+bool near_colour(const Image<float>& image, Index y, Index x, const std::array<float, 3>& colour) {
+  const float* const pixel = image.values.data() + 3 * (y * image.size.width + x);
+  return std::equal(colour.begin(), colour.end(), pixel,
+                    [](float wanted, float got) { return std::abs(wanted - 255 * got) <= 2.5F; });
 }
 
 /// True when `bytes` are an image; false when they are refused by an io_error.
@@ -59,17 +73,105 @@ TEST_CASE("every EXIF orientation of a scene decodes to the same upright photo")
   CHECK(largest_difference(photo("exif_8.jpg"), photo("plain.jpg")) < 0.03F);
 }
 
-TEST_CASE("orientations outside 1..8 and broken EXIF records mean upright") {
+TEST_CASE("orientations outside 1..8 and broken EXIF records tell nothing") {
   Bytes tiff{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0};
   CHECK(cli::exif_orientation(tiff) == 6);
   for (std::size_t size = 0; size < 20; ++size) {
-    CHECK(cli::exif_orientation({tiff.data(), size}) == 1);
+    CHECK_FALSE(cli::exif_orientation({tiff.data(), size}));
   }
   tiff[19] = 9;
-  CHECK(cli::exif_orientation(tiff) == 1);
+  CHECK_FALSE(cli::exif_orientation(tiff));
   tiff[19] = 6;
+  tiff[13] = 4;  // a LONG, 0x60000 then
+  CHECK_FALSE(cli::exif_orientation(tiff));
+  tiff[19] = 0;
+  tiff[21] = 6;
+  CHECK(cli::exif_orientation(tiff) == 6);
+  tiff[13] = 1;  // a BYTE, 0 then
+  CHECK_FALSE(cli::exif_orientation(tiff));
+  tiff[18] = 6;
+  CHECK(cli::exif_orientation(tiff) == 6);
   tiff[4] = 0xff;  // a directory far outside
-  CHECK(cli::exif_orientation(tiff) == 1);
+  CHECK_FALSE(cli::exif_orientation(tiff));
+}
+
+TEST_CASE("a raw profile is the bytes that its digits say") {
+  CHECK(cli::raw_profile("\nexif\n       3\n0aF\n") == Bytes{});
+  CHECK(cli::raw_profile("\nexif\n       3\n0a\nFF01\n") == Bytes{0x0a, 0xff, 0x01});
+  for (const char* text : {"", "\n", "\nexif", "\nexif\n9", "\nexif\n9\n00", "\nexif\n-1\n00",
+                           "\nexif\n1\nzz", "exif\n99999999999999999999\n00"}) {
+    CHECK(cli::raw_profile(text).empty());
+  }
+}
+
+TEST_CASE("what cameras and programs write besides is read as they meant it") {
+  // Sky above, grass below, a block of columns 8..31 and rows 16..39; 2 levels for JPEG's loss.
+  for (const char* name : {"odd_scan.jpg", "exif_long.jpg", "exif_prefixed.png", "exif_profile.png",
+                           "interlaced16.png", "lossy.webp", "cmyk.jpg", "cmyk_bare.jpg"}) {
+    INFO(name);
+    const Image<float> scene = photo(name);
+    REQUIRE(scene.size == diffseg::GridSize{48, 80});
+    REQUIRE(scene.channels == 3);
+    CHECK(near_colour(scene, 4, 60, {110, 170, 230}));
+    CHECK(near_colour(scene, 44, 60, {60, 130, 50}));
+    CHECK(near_colour(scene, 28, 20, {190, 50, 40}));
+  }
+}
+
+TEST_CASE("a WebP's alpha lets white through, and it is turned") {
+  const Image<float> scene = photo("alpha_turned.webp");
+  REQUIRE(scene.size == diffseg::GridSize{48, 80});
+  CHECK(near_colour(scene, 4, 60, {110, 170, 230}));
+  CHECK(near_colour(scene, 4, 75, {255, 255, 255}));
+  CHECK(near_colour(scene, 28, 20, {222, 152, 147}));  // 128 / 255 of the block's colour
+}
+
+TEST_CASE("a photo of too many pixels is scaled while it is decoded") {
+  const Image<float> whole = photo("exif_1.png");
+  const auto load = [&](const char* name, Index most) {
+    return cli::load_photo(bytes_of(name), name, most);
+  };
+  CHECK(load("exif_1.png", 80 * 48).image.values == whole.values);
+  const auto smaller = diffseg::DownsamplePhoto{{24, 40}}(whole);
+  for (const char* name :
+       {"exif_1.png", "interlaced16.png", "exif_profile.png", "exif_prefixed.png"}) {
+    const cli::Photo half = load(name, 80 * 48 - 1);
+    CHECK(half.full == diffseg::GridSize{48, 80});
+    CHECK(largest_difference(half.image, smaller) < 1e-6F);
+  }
+  for (const char* name : {"plain.jpg", "exif_6.jpg", "lossy.webp", "cmyk_bare.jpg"}) {
+    const cli::Photo half = load(name, 40 * 24);
+    REQUIRE(half.image.size == diffseg::GridSize{24, 40});
+    CHECK(half.full == diffseg::GridSize{48, 80});
+    CHECK(near_colour(half.image, 2, 30, {110, 170, 230}));
+    CHECK(near_colour(half.image, 14, 10, {190, 50, 40}));
+  }
+  CHECK(load("plain.jpg", 80 * 48 - 1).image.size == diffseg::GridSize{42, 70});  // 7 / 8
+  CHECK(load("pixel.png", 1).image.size == diffseg::GridSize{1, 1});
+}
+
+TEST_CASE("means at the far ends cover what is there") {
+  // 3 x 5 pixels in cells of 2 x 2, each pixel its own number.
+  const std::array<std::uint8_t, 15> grey{0,   51,  102, 153, 204, 51, 102, 153,
+                                          204, 255, 0,   0,   0,   51, 255};
+  cli::PhotoRows rows({3, 5}, 1, 1, 2);
+  for (const Index y : {2, 0, 1})
+    rows.add(y, std::span(grey).subspan(5 * static_cast<std::size_t>(y), 5));
+  const Image<float> means = rows.take();
+  const std::vector<float> expected{0.2F, 0.6F, 0.9F, 0, 0.1F, 1};
+  REQUIRE(means.size == diffseg::GridSize{2, 3});
+  for (std::size_t i = 0; i < 6; ++i) CHECK(std::abs(means.values[i] - expected[i]) < 1e-6F);
+}
+
+TEST_CASE("sizes that the bytes cannot hold are refused before memory is asked for") {
+  Bytes png = bytes_of("too_large.png");  // 60000 x 60000
+  CHECK_THROWS_WITH(cli::decode_photo(png, "a.png"), Contains("a.png: is too large"));
+  Bytes jpeg = bytes_of("plain.jpg");
+  const std::array<unsigned char, 2> frame{0xff, 0xc0};
+  const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
+  std::fill_n(at + 5, 4, static_cast<unsigned char>(0x9c));  // 40092 x 40092
+  CHECK_THROWS_WITH(cli::decode_photo(jpeg, "a.jpg"),
+                    Contains("768 bytes cannot hold 40092"));
 }
 
 TEST_CASE("grey and deep and transparent pictures mean what they show") {
@@ -89,7 +191,8 @@ TEST_CASE("grey and deep and transparent pictures mean what they show") {
 }
 
 TEST_CASE("a photo cut off anywhere is refused") {
-  for (const char* name : {"exif_1.png", "exif_6.jpg", "progressive.jpg"}) {
+  for (const char* name : {"exif_1.png", "exif_6.jpg", "progressive.jpg", "interlaced16.png",
+                           "lossy.webp", "alpha_turned.webp"}) {
     const Bytes whole = bytes_of(name);
     for (std::size_t size = 0; size < whole.size(); ++size) {
       INFO(name << " cut to " << size << " bytes");
@@ -101,7 +204,8 @@ TEST_CASE("a photo cut off anywhere is refused") {
 
 TEST_CASE("a photo with any one byte changed either decodes or is refused") {
   int refused = 0;
-  for (const char* name : {"exif_1.png", "exif_6.jpg"}) {
+  for (const char* name : {"exif_1.png", "exif_6.jpg", "exif_profile.png", "exif_long.jpg",
+                           "progressive.jpg", "alpha_turned.webp", "lossy.webp"}) {
     Bytes bytes = bytes_of(name);
     for (unsigned char& byte : bytes) {
       for (const unsigned change : {0x01U, 0x80U, 0xffU}) {
@@ -115,7 +219,7 @@ TEST_CASE("a photo with any one byte changed either decodes or is refused") {
 }
 
 TEST_CASE("bytes behind the end marker do no harm") {
-  for (const char* name : {"exif_1.png", "plain.jpg"}) {
+  for (const char* name : {"exif_1.png", "plain.jpg", "lossy.webp"}) {
     Bytes bytes = bytes_of(name);
     bytes.insert(bytes.end(), 1000, 0x5a);
     CHECK(decodes(bytes));
