@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <diffseg/io/error.hpp>
 #include <diffseg/photo/downsample.hpp>
+#include <random>
 #include <span>
 #include <string>
 
@@ -14,10 +15,12 @@
 #include "jpeg_io.hpp"
 #include "overlay.hpp"
 #include "png_io.hpp"
+#include "result_size.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
 using cli::Bytes;
+using cli::Colour;
 using diffseg::Image;
 using diffseg::Index;
 using support::Contains;
@@ -170,8 +173,7 @@ TEST_CASE("sizes that the bytes cannot hold are refused before memory is asked f
   const std::array<unsigned char, 2> frame{0xff, 0xc0};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   std::fill_n(at + 5, 4, static_cast<unsigned char>(0x9c));  // 40092 x 40092
-  CHECK_THROWS_WITH(cli::decode_photo(jpeg, "a.jpg"),
-                    Contains("768 bytes cannot hold 40092"));
+  CHECK_THROWS_WITH(cli::decode_photo(jpeg, "a.jpg"), Contains("768 bytes cannot hold 40092"));
 }
 
 TEST_CASE("grey and deep and transparent pictures mean what they show") {
@@ -274,4 +276,100 @@ TEST_CASE("an overlay keeps the photo's size and marks borders only") {
   CHECK(pixel(10, 5) != 255);
   const Image<float> back = cli::decode_photo(cli::encode_colour_png(grey.size, pixels), "overlay");
   CHECK(std::lround(back.values[std::size_t{3} * (30 * 10 + 5)] * 255) == pixel(10, 5));
+}
+
+namespace {
+
+/// The label under a pixel of a photo, the nearest one's beyond its ends.
+std::int32_t label_at(const diffseg::Labels& labels, diffseg::GridSize photo, Index y, Index x) {
+  y = std::clamp<Index>(y, 0, photo.height - 1) * labels.size.height / photo.height;
+  x = std::clamp<Index>(x, 0, photo.width - 1) * labels.size.width / photo.width;
+  return labels.values[static_cast<std::size_t>(y * labels.size.width + x)];
+}
+
+bool near_border(const diffseg::Labels& labels, diffseg::GridSize photo, Index y, Index x,
+                 Index distance) {
+  const std::int32_t here = label_at(labels, photo, y, x);
+  return label_at(labels, photo, y - distance, x) != here ||
+         label_at(labels, photo, y + distance, x) != here ||
+         label_at(labels, photo, y, x - distance) != here ||
+         label_at(labels, photo, y, x + distance) != here;
+}
+
+}  // namespace
+
+TEST_CASE("an overlay is what each of its pixels asks for", "[law]") {
+  const unsigned seed = 20261;
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  for (const diffseg::GridSize size : {diffseg::GridSize{1, 1}, {3, 170}, {41, 67}, {5, 1500}}) {
+    for (const Index channels : {1, 3}) {
+      Image<float> photo{size, channels, {}};
+      photo.values.resize(static_cast<std::size_t>(size.cells() * channels));
+      for (float& value : photo.values) value = static_cast<float>(random() % 1000) / 999;
+      diffseg::Labels labels{
+          {(size.height + 2) / 3, size.width % 2 == 0 ? size.width : 7}, {}, {0, 1, 2}};
+      for (Index i = 0; i < labels.size.cells(); ++i)
+        labels.values.push_back(static_cast<std::int32_t>(random() % 40 < 38 ? 0 : random() % 3));
+      const auto palette = cli::make_palette(3);
+      const Bytes pixels = cli::draw_overlay(photo, labels, palette);
+      const Index line = std::max<Index>(1, std::max(size.height, size.width) / 700);
+      for (Index y = 0; y < size.height; ++y) {
+        for (Index x = 0; x < size.width; ++x) {
+          const Colour& colour = palette[static_cast<std::size_t>(label_at(labels, size, y, x))];
+          for (Index c = 0; c < 3; ++c) {
+            const Index pixel = y * size.width + x;
+            const float value =
+                photo.values[static_cast<std::size_t>(pixel * channels + (channels == 1 ? 0 : c))];
+            const float tinted = 0.55F * 255 * value +
+                                 0.45F * static_cast<float>(colour[static_cast<std::size_t>(c)]);
+            const bool bright = near_border(labels, size, y, x, line);
+            const bool dark = near_border(labels, size, y, x, 2 * line);
+            const float expected = bright ? 255 : dark ? 0 : tinted;
+            REQUIRE(std::abs(expected -
+                             static_cast<float>(pixels[static_cast<std::size_t>(3 * pixel + c)])) <=
+                    0.51F);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("an overlay is a PNG, beyond 4 megapixels a JPEG, or as asked for") {
+  using cli::OverlayKind;
+  CHECK(cli::overlay_suffix(OverlayKind::automatic, {2000, 2000}) == ".overlay.png");
+  CHECK(cli::overlay_suffix(OverlayKind::automatic, {2000, 2001}) == ".overlay.jpg");
+  CHECK(cli::overlay_suffix(OverlayKind::automatic, {65501, 100}) == ".overlay.png");
+  CHECK(cli::overlay_suffix(OverlayKind::jpg, {2, 2}) == ".overlay.jpg");
+  CHECK(cli::overlay_suffix(OverlayKind::png, {4000, 6000}) == ".overlay.png");
+  CHECK(cli::overlay_suffix(OverlayKind::none, {2, 2}).empty());
+  CHECK_THAT(support::complaint([] {
+               (void)cli::overlay_suffix(OverlayKind::jpg, {2, 65501});
+             }),
+             Contains("at most 65500, got 2 x 65501; use --overlay png"));
+}
+
+TEST_CASE("a JPEG of an overlay shows its pixels") {
+  Bytes pixels;
+  for (int i = 0; i < 32 * 48; ++i) pixels.insert(pixels.end(), {200, 40, 90});
+  const Image<float> back = cli::decode_photo(cli::encode_colour_jpeg({32, 48}, pixels), "overlay");
+  REQUIRE(back.size == diffseg::GridSize{32, 48});
+  CHECK(near_colour(back, 0, 0, {200, 40, 90}));
+  CHECK(near_colour(back, 31, 47, {200, 40, 90}));
+}
+
+TEST_CASE("labels of a photo that was scaled down get its size, up to a limit") {
+  const diffseg::Labels labels{{2, 3}, {0, 1, 2, 2, 1, 0}, {0, 4, 9}};
+  cli::Photo photo{{{2, 3}, 1, std::vector<float>(6)}, {3, 5}};
+  const auto full = cli::at_full_size(labels, photo);
+  CHECK(full.size == photo.full);
+  CHECK(full.values == std::vector<std::int32_t>{0, 0, 1, 1, 2, 0, 0, 1, 1, 2, 2, 2, 1, 1, 0});
+  CHECK(full.proposals == labels.proposals);
+  CHECK(cli::scaling_note(photo, full.size) ==
+        "of 3x5 pixels, more than 100000000, was scaled down to 2x3; the labels have 3x5");
+  CHECK(cli::at_full_size(labels, photo, 14).values == labels.values);
+  photo.full = photo.image.size;
+  CHECK(cli::at_full_size(labels, photo).values == labels.values);
+  CHECK(cli::scaling_note(photo, labels.size).empty());
 }

@@ -87,6 +87,21 @@ foreach(photo exif_long.jpg exif_prefixed.png exif_profile.png alpha_turned.webp
   expect_png(kinds/${name}.labels.png "00000050000000300803")
 endforeach()
 
+# Overlays: PNG, beyond 4 megapixels JPEG, or as asked for.
+run(0 -o overlays --overlay jpg "${PHOTOS}/exif_1.png")
+expect_match("the overlay's name" "${OUT}" "exif_1.labels.png, overlays/exif_1.overlay.jpg\n$")
+file(READ "${SCRATCH}/overlays/exif_1.overlay.jpg" hex LIMIT 3 HEX)
+expect_equal("signature of the JPEG" "${hex}" "ffd8ff")
+run(0 -o plain --overlay none --json --size 2001x2000 "${PHOTOS}/exif_1.png")
+string(JSON none ERROR_VARIABLE missing GET "${OUT}" photos 0 files overlay)
+expect_match("no overlay in the JSON" "${missing}" "not found")
+file(GLOB left RELATIVE "${SCRATCH}/plain" "${SCRATCH}/plain/*")
+expect_equal("files without an overlay" "${left}" "exif_1.labels.png")
+run(0 -o large "${SCRATCH}/plain/exif_1.labels.png")
+expect_file(large/exif_1.labels.overlay.jpg)
+run(0 -o large --overlay png "${SCRATCH}/plain/exif_1.labels.png")
+expect_png(large/exif_1.labels.overlay.png "000007d0000007d10802")
+
 # Options.
 run(0 -o options --size 20x30 --anchors 4x8 --threshold 1.5,1.0 --json "${PHOTOS}/exif_1.png")
 expect_png(options/exif_1.labels.png "0000001e000000140803")
@@ -219,7 +234,7 @@ foreach(mistake "--threshold;auto,1" "--threshold;1;--segments;3" "--segments;0"
         --no-such-option "--threshold;0" "--threshold;-1" "--threshold;nan" "--threshold;x"
         "--threshold;" "--anchors;0" "--anchors;4x" "--anchors;4x4x4"
         "--anchors;axb" "--size;0x5" "--size;99999x99999" "--size;-3" "--output" "--trace"
-        "--min-area;1.5" "--min-area;nan" "--min-area;x")
+        "--overlay;gif" "--overlay;3" "--min-area;1.5" "--min-area;nan" "--min-area;x")
   run(2 ${mistake})
   expect_equal("stdout after ${mistake}" "${OUT}" "")
 endforeach()
