@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <diffseg/io/error.hpp>
 #include <limits>
 #include <type_traits>
@@ -84,15 +85,19 @@ PhotoRows::PhotoRows(GridSize stored, Index samples, int orientation, Index shri
 template <class Sample>
 void PhotoRows::add(Index y, std::span<const Sample> row, Index first, Index step) {
   const Index pixels = static_cast<Index>(row.size()) / samples_;
-  float* const to = image_.values.data() + begin_ + y / shrink_ * row_step_;
-  if (shrink_ == 1 && step == 1 && column_step_ == image_.channels) {
-    to_floats(row.data(), pixels, samples_, to + first * column_step_);
-    return;
+  if (shrink_ == 1 && step == 1) {
+    const bool along = column_step_ == image_.channels;
+    const bool across = std::abs(row_step_) == image_.channels && pixels == stored_.width;
+    if (along || across) {
+      to_floats(row.data(), pixels, samples_,
+                along ? place(y) + first * column_step_ : band_row(y));
+      return;
+    }
   }
   line_.resize(static_cast<std::size_t>(pixels * image_.channels));
   to_floats(row.data(), pixels, samples_, line_.data());
   if (shrink_ == 1) {
-    copy(to + first * column_step_, pixels, step * column_step_);
+    copy(place(y) + first * column_step_, pixels, step * column_step_);
   } else {
     average(y, pixels, first, step);
   }
@@ -101,6 +106,32 @@ void PhotoRows::add(Index y, std::span<const Sample> row, Index first, Index ste
 template void PhotoRows::add(Index, std::span<const std::uint8_t>, Index, Index);
 template void PhotoRows::add(Index, std::span<const std::uint16_t>, Index, Index);
 template void PhotoRows::add(Index, std::span<const float>, Index, Index);
+
+/// Room for row `y` in the band.
+float* PhotoRows::band_row(Index y) {
+  constexpr Index most = 16;  // pixels of 12 bytes: three cache lines of each column
+  if (band_rows_ == most || y != band_first_ + band_rows_) write_band();
+  if (band_rows_ == 0) band_first_ = y;
+  const Index line = stored_.width * image_.channels;
+  band_.resize(static_cast<std::size_t>(most * line));
+  return band_.data() + line * band_rows_++;
+}
+
+void PhotoRows::write_band() {
+  const Index line = stored_.width * image_.channels;
+  for (Index x = 0; x < stored_.width && band_rows_ > 0; ++x) {
+    float* to = place(band_first_) + x * column_step_;
+    const float* from = band_.data() + x * image_.channels;
+    for (Index i = 0; i < band_rows_; ++i, to += row_step_, from += line)
+      for (Index c = 0; c < image_.channels; ++c) to[c] = from[c];
+  }
+  band_rows_ = 0;
+}
+
+Image<float> PhotoRows::take() {
+  write_band();
+  return std::move(image_);
+}
 
 void PhotoRows::copy(float* to, Index pixels, Index step) {
   const float* from = line_.data();
@@ -118,7 +149,7 @@ void PhotoRows::average(Index y, Index pixels, Index first, Index step) {
   };
   const float* from = line_.data();
   const Index height = covered(y / shrink_, stored_.height);
-  float* const row = image_.values.data() + begin_ + y / shrink_ * row_step_;
+  float* const row = place(y);
   for (Index i = 0; i < pixels; ++i, from += image_.channels) {
     const Index cell = (first + i * step) / shrink_;
     const float weight = 1.0F / static_cast<float>(height * covered(cell, stored_.width));

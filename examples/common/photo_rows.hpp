@@ -48,9 +48,14 @@ class PhotoRows {
            diffseg::Index step = 1);
 
   /// The image, once all pixels were added.
-  [[nodiscard]] diffseg::Image<float> take() { return std::move(image_); }
+  [[nodiscard]] diffseg::Image<float> take();
 
  private:
+  [[nodiscard]] float* place(diffseg::Index y) {
+    return image_.values.data() + begin_ + y / shrink_ * row_step_;
+  }
+  float* band_row(diffseg::Index y);
+  void write_band();
   void copy(float* to, diffseg::Index pixels, diffseg::Index step);
   void average(diffseg::Index y, diffseg::Index pixels, diffseg::Index first, diffseg::Index step);
 
@@ -62,6 +67,9 @@ class PhotoRows {
   diffseg::Index row_step_ = 0;     // from a stored row to the next
   diffseg::Index column_step_ = 0;  // from a stored pixel to the next of its row
   std::vector<float> line_;         // a row, alpha applied
+  std::vector<float> band_;         // rows that become columns, which are written together
+  diffseg::Index band_first_ = 0;   // the first of them
+  diffseg::Index band_rows_ = 0;
 };
 
 /// The stored image turned the way an EXIF orientation 1..8 asks for.
