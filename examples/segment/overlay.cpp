@@ -125,16 +125,16 @@ const float* colours_of(const Image<float>& photo, Index y, std::vector<float>& 
   return room.data();
 }
 
-constexpr std::uint8_t bright = 2;
-constexpr std::uint8_t dark = 1;
+constexpr std::uint8_t bright_mark = 2;
+constexpr std::uint8_t dark_mark = 1;
 
 void draw_row(const Image<float>& photo, Index y, const LabelRows& labels,
               const std::vector<Tint>& tints, RowRoom& room, unsigned char* to) {
   const auto [height, width] = photo.size;
   const Index line = std::max<Index>(1, std::max(height, width) / 700);
   room.marks.assign(static_cast<std::size_t>(width), 0);
-  room.borders.mark(labels, y, width, line, bright, room.marks);
-  room.borders.mark(labels, y, width, 2 * line, dark, room.marks);
+  room.borders.mark(labels, y, width, line, bright_mark, room.marks);
+  room.borders.mark(labels, y, width, 2 * line, dark_mark, room.marks);
   const std::int32_t* const label = labels(y, room.labels);
   const float* const from = colours_of(photo, y, room.colours);
   const std::uint8_t* const mark = room.marks.data();
@@ -144,7 +144,7 @@ void draw_row(const Image<float>& photo, Index y, const LabelRows& labels,
       tint_run(from + 3 * x, end - x, tints[static_cast<std::size_t>(label[x])], to + 3 * x);
     } else {
       std::fill_n(to + 3 * x, 3 * (end - x),
-                  static_cast<unsigned char>(mark[x] >= bright ? 255 : 0));
+                  static_cast<unsigned char>(mark[x] >= bright_mark ? 255 : 0));
     }
   }
 }

@@ -35,8 +35,8 @@ Labels at_full_size(Labels labels, const Photo& photo, Index most) {
 std::string scaling_note(const Photo& photo, GridSize labels) {
   if (photo.full == photo.image.size) return {};
   const auto text = [](GridSize size) { return message(size.height, "x", size.width); };
-  return message("of ", text(photo.full), " pixels, more than ", max_pixels,
-                 ", was scaled down to ", text(photo.image.size), "; the labels have ",
+  return message("has ", text(photo.full), " pixels, more than ", max_pixels,
+                 ", and was scaled down to ", text(photo.image.size), "; the labels have ",
                  text(labels));
 }
 

@@ -367,7 +367,7 @@ TEST_CASE("labels of a photo that was scaled down get its size, up to a limit") 
   CHECK(full.values == std::vector<std::int32_t>{0, 0, 1, 1, 2, 0, 0, 1, 1, 2, 2, 2, 1, 1, 0});
   CHECK(full.proposals == labels.proposals);
   CHECK(cli::scaling_note(photo, full.size) ==
-        "of 3x5 pixels, more than 100000000, was scaled down to 2x3; the labels have 3x5");
+        "has 3x5 pixels, more than 100000000, and was scaled down to 2x3; the labels have 3x5");
   CHECK(cli::at_full_size(labels, photo, 14).values == labels.values);
   photo.full = photo.image.size;
   CHECK(cli::at_full_size(labels, photo).values == labels.values);
