@@ -48,11 +48,13 @@ class Reader {
       png_destroy_read_struct(&png_, &info_, &end_);
       throw std::bad_alloc();
     }
-    read_header();
   }
   ~Reader() { png_destroy_read_struct(&png_, &info_, &end_); }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
+
+  /// Comes first.
+  void read_header();
 
   [[nodiscard]] GridSize size() const {
     return {png_get_image_height(png_, info_), png_get_image_width(png_, info_)};
@@ -86,7 +88,6 @@ class Reader {
   }
   static void on_read(png_structp png, png_bytep to, std::size_t count);
 
-  void read_header();
   [[nodiscard]] Pass pass(int number) const;
   [[nodiscard]] std::optional<int> orientation_in(png_infop info) const;
 
@@ -209,6 +210,7 @@ diffseg::Image<float> read_samples(Reader& reader, int orientation, Index shrink
 
 Photo decode_png(Span bytes, Index most) {
   Reader reader(bytes);
+  reader.read_header();
   reader.check_plausible();
   reader.expand_to_samples();
   const auto front = reader.orientation();
@@ -222,6 +224,7 @@ Photo decode_png(Span bytes, Index most) {
 
 PngNumbers decode_png_numbers(Span bytes, Index most) {
   Reader reader(bytes);
+  reader.read_header();
   PngNumbers result{.size = reader.size(), .bits = reader.bits(), .values = {}};
   result.colours =
       reader.colour_type() != PNG_COLOR_TYPE_GRAY && reader.colour_type() != PNG_COLOR_TYPE_PALETTE;
