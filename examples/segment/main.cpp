@@ -15,12 +15,14 @@
 
 #include "attention_files.hpp"
 #include "files.hpp"
+#include "jpeg_io.hpp"
 #include "nouns.hpp"
 #include "options.hpp"
 #include "overlay.hpp"
 #include "photo_io.hpp"
 #include "png_io.hpp"
 #include "report.hpp"
+#include "result_size.hpp"
 #include "text.hpp"
 
 namespace {
@@ -167,20 +169,24 @@ void write_results(const diffseg::Image<float>& photo, const diffseg::Labels& la
   OutputFiles files;
   files.add(report.label_file, encode_label_png(labels, palette));
   if (!report.overlay_file.empty()) {
-    files.add(report.overlay_file,
-              encode_colour_png(photo.size, draw_overlay(photo, labels, palette)));
+    const Bytes pixels = draw_overlay(photo, labels, palette);
+    files.add(report.overlay_file, report.overlay_file.extension() == ".jpg"
+                                       ? encode_colour_jpeg(photo.size, pixels)
+                                       : encode_colour_png(photo.size, pixels));
   }
   files.commit();
 }
 
-/// Sets where the results go; refuses a place that holds an input or a result of this run.
-void claim_results(PhotoReport& report, const fs::path& source, const Options& options,
-                   std::set<fs::path>& taken) {
+/// Sets where the results go, the overlay's with the end `overlay` or nowhere; refuses a place that
+/// holds an input or a result of this run.
+void claim_results(PhotoReport& report, const fs::path& source, const std::string& overlay,
+                   const Options& options, std::set<fs::path>& taken) {
   // A folder may be written as ".." or end in a slash.
   const std::string stem =
       (fs::is_directory(source) ? fs::canonical(source).filename() : source.stem()).string();
   report.label_file = options.output / (stem + ".labels.png");
-  if (!report.photo.empty()) report.overlay_file = options.output / (stem + ".overlay.png");
+  if (!report.photo.empty() && !overlay.empty())
+    report.overlay_file = options.output / (stem + overlay);
   for (const fs::path& file : {report.label_file, report.overlay_file}) {
     if (file.empty() || taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
     throw diffseg::io_error(message(source.string(), ": its result ", file.string(),
@@ -195,16 +201,19 @@ PhotoReport process(const fs::path& photo_file, const fs::path& source, const Op
                     std::set<fs::path>& taken, const Segment& segment_it) {
   PhotoReport report{.photo = photo_file};
   Stopwatch watch;
-  const auto photo = photo_file.empty() ? diffseg::Image<float>{} : read_photo(photo_file);
-  claim_results(report, source, options, taken);
-  report.size = photo.size;
+  const Photo photo = photo_file.empty() ? Photo{} : load_photo(photo_file);
+  report.size = photo.full;
+  claim_results(report, source, overlay_suffix(options.overlay, photo.image.size), options, taken);
   report.read_milliseconds = watch.lap();
-  const diffseg::Labels labels = segment_it(photo, report);
+  const diffseg::Labels labels = at_full_size(segment_it(photo.image, report), photo);
+  report.note = scaling_note(photo, labels.size);
   report.segment_milliseconds = watch.lap();
   report.label_size = labels.size;
   report.shares = pixel_shares(labels);
-  write_results(photo, labels, report);
+  write_results(photo.image, labels, report);
   report.write_milliseconds = watch.lap();
+  if (!report.note.empty())
+    std::cerr << "segment: " << source.string() << ": " << report.note << '\n';
   if (!report.hint.empty())
     std::cerr << "segment: " << source.string() << ": " << report.hint << '\n';
   return report;

@@ -39,7 +39,11 @@ constexpr const char* description =
 Splits photos into segments with DiffSeg. Photos have no diffusion attention: a stand-in made of
 colour, texture and position takes its place, unless --attention gives files with that of a model
 (docs/real_attention.md). NAME.labels.png holds the label ids as palette indices (16-bit grey beyond
-256 labels), NAME.overlay.png the tinted photo.
+256 labels), NAME.overlay.png the tinted photo, NAME.overlay.jpg where it is large.
+
+Photos are JPEG, PNG or WebP, turned upright as their EXIF record says; transparency lies over white,
+colour profiles are left alone. Above 100 megapixels they are scaled down while they are read; their
+labels have their own size up to 250 megapixels.
 
 Exit status: 0 done, 1 a photo or an output failed (the others were still processed), 2 usage.)";
 
@@ -125,7 +129,7 @@ std::vector<double> parse_sweep(const std::string& text) {
 }
 
 void add_work_options(CLI::App& app, Options& options) {
-  app.add_option("photo", options.photos, "JPEG or PNG files; none: the bundled photo")
+  app.add_option("photo", options.photos, "JPEG, PNG or WebP files; none: the bundled photo")
       ->option_text("PHOTO ...");
   auto* const threshold =
       app.add_option_function<std::vector<std::string>>(
@@ -241,7 +245,19 @@ void add_finish_options(CLI::App& app, Options& options) {
       "DiffSeg and nothing more: --no-refine --no-tidy --no-fit-borders");
 }
 
+/// "png", "jpg" or "none"; a usage error otherwise.
+OverlayKind parse_overlay(const std::string& text) {
+  if (text == "png") return OverlayKind::png;
+  if (text == "jpg") return OverlayKind::jpg;
+  if (text == "none") return OverlayKind::none;
+  throw CLI::ValidationError("--overlay", message("must be png, jpg or none, got '", text, "'"));
+}
+
 void add_output_options(CLI::App& app, Options& options) {
+  app.add_option_function<std::string>(
+         "--overlay", [&](const std::string& text) { options.overlay = parse_overlay(text); },
+         "Write the tinted photo so, or not (default png, beyond 4 megapixels jpg)")
+      ->option_text("png|jpg|none");
   app.add_option("-o,--output", options.output,
                  "Folder of the results, made when missing (default: here)")
       ->option_text("DIR");

@@ -17,6 +17,9 @@ struct WantedNoun {
   diffseg::Index end = 0;    ///< 0: look the word up among the tokens
 };
 
+/// How the tinted photo is written; automatic: PNG, beyond 4 megapixels JPEG.
+enum class OverlayKind { automatic, png, jpg, none };
+
 /// What the command line asks for.
 struct Options {
   std::vector<std::filesystem::path> photos;     ///< never empty without attention
@@ -35,8 +38,9 @@ struct Options {
   std::optional<bool> fit_borders;           ///< to the photo; as tidy
   double min_area = 0.01;                    ///< least share of the photo that a region has, 0..1
   std::optional<diffseg::GridSize> size;     ///< of the label PNG; the photo's
-  std::filesystem::path output;              ///< folder of the results; empty: here
-  std::filesystem::path trace;               ///< empty: none
+  OverlayKind overlay = OverlayKind::automatic;
+  std::filesystem::path output;  ///< folder of the results; empty: here
+  std::filesystem::path trace;   ///< empty: none
   bool profile = false;
   bool json = false;
 };

@@ -49,6 +49,7 @@ Json to_json(const Options& options, const PhotoReport& report) {
                              {"score", point.score}});
   }
   if (!report.hint.empty()) json["hint"] = report.hint;
+  if (!report.note.empty()) json["note"] = report.note;
   json["milliseconds"] = {{"read", report.read_milliseconds},
                           {"segment", report.segment_milliseconds},
                           {"write", report.write_milliseconds}};

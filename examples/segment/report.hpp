@@ -27,11 +27,12 @@ struct PhotoReport {
   std::vector<double> thresholds = {};             ///< one an iteration, given or chosen
   std::vector<diffseg::SweepPoint> sweep = {};     ///< as asked for
   std::string hint = {};                           ///< what to try; empty: nothing to say
+  std::string note = {};                           ///< what was done to the photo; empty: nothing
   double read_milliseconds = 0;
   double segment_milliseconds = 0;
   double write_milliseconds = 0;
   std::filesystem::path label_file = {};
-  std::filesystem::path overlay_file = {};  ///< empty: none, there is no photo
+  std::filesystem::path overlay_file = {};  ///< empty: none
   std::vector<diffseg::Names::Group> names = {};
 };
 

@@ -52,7 +52,7 @@ expect_match("a class too many" "${ERR}" "halves.*below 9, got 9")
 
 # Photos that fail: exit 1, a reason; the others are scored.
 run(1 --json "${LABELS}/bad/predictions" "${LABELS}/bad/truths")
-expect_match("truncated" "${ERR}" "broken: .*broken.labels.png: is truncated or damaged")
+expect_match("truncated" "${ERR}" "broken: .*broken.labels.png: is truncated")
 expect_match("colours" "${ERR}" "colour: .*holds colours, not labels; save")
 expect_match("missing" "${ERR}" "missing: has no prediction missing.labels.png")
 expect_match("sizes" "${ERR}" "size: .*one size, got 1 x 2 and 2 x 4")
