@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "label_io.hpp"
 
+#include <png.h>
+
 #include <algorithm>
-#include <array>
-#include <charconv>
+#include <bit>
+#include <csetjmp>
+#include <cstdint>
 #include <cstring>
 #include <diffseg/io/error.hpp>
-#include <map>
-#include <memory>
-#include <string_view>
-#include <system_error>
+#include <numeric>
+#include <vector>
 
-#include "container.hpp"
 #include "files.hpp"
-#include "photo_io.hpp"
 #include "text.hpp"
-
-#define STBI_ONLY_PNG
-#define STBI_NO_STDIO
-#include <stb/stb_image.h>
 
 namespace cli {
 
-namespace fs = std::filesystem;
 using diffseg::Index;
 using diffseg::Labels;
 
@@ -30,136 +24,127 @@ namespace {
 
 using Span = std::span<const unsigned char>;
 constexpr std::size_t signature = 8;
-constexpr std::size_t frame = 12;         // length, type and check sum of a chunk
-constexpr std::size_t bit_depth_at = 24;  // in the header, which comes first
-constexpr std::size_t colour_type_at = 25;
-constexpr unsigned char grey = 0;
-constexpr unsigned char palette = 3;
+constexpr Index most_pixels = 100'000'000;
 
-/// The same picture with its palette forgotten, so that the decoder gives indices and not colours.
-/// Requires a complete PNG.
-Bytes as_grey(Span png) {
-  Bytes result(png.begin(), png.begin() + signature);
-  for (std::size_t begin = signature; begin + frame <= png.size();) {
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < 4; ++i) length = length << 8U | png[begin + i];
-    const std::size_t end = std::min(begin + frame + length, png.size());
-    const std::string_view type(reinterpret_cast<const char*>(png.data() + begin + 4), 4);
-    if (type != "PLTE" && type != "tRNS") {
-      result.insert(result.end(), png.begin() + static_cast<std::ptrdiff_t>(begin),
-                    png.begin() + static_cast<std::ptrdiff_t>(end));
+/// What libpng reads from, and what it complained of.
+struct Source {
+  Span rest;
+  const char* error = "";
+};
+
+void give_bytes(png_structp png, png_bytep to, std::size_t count) {
+  auto& source = *static_cast<Source*>(png_get_io_ptr(png));
+  if (count > source.rest.size()) png_error(png, "it ends too early");
+  std::memcpy(to, source.rest.data(), count);
+  source.rest = source.rest.subspan(count);
+}
+
+[[noreturn]] void keep_error(png_structp png, png_const_charp text) {
+  static_cast<Source*>(png_get_error_ptr(png))->error = text;
+  png_longjmp(png, 1);
+}
+
+void pass_warning(png_structp /*png*/, png_const_charp /*text*/) {}
+
+/// libpng's reader of a PNG. Each call into it is guarded: libpng leaves by longjmp, over frames
+/// that hold nothing to be destroyed.
+class PngReader {
+ public:
+  PngReader(Span bytes, const std::string& name) : name_(name), source_{bytes} {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source_, &keep_error, &pass_warning);
+    info_ = png_ != nullptr ? png_create_info_struct(png_) : nullptr;
+    if (info_ == nullptr) throw std::bad_alloc();
+    png_set_read_fn(png_, &source_, &give_bytes);
+    guarded([](PngReader& self) { png_read_info(self.png_, self.info_); });
+  }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  [[nodiscard]] Index width() const { return png_get_image_width(png_, info_); }
+  [[nodiscard]] Index height() const { return png_get_image_height(png_, info_); }
+  [[nodiscard]] int colour() const { return png_get_color_type(png_, info_); }
+  [[nodiscard]] bool wide() const { return png_get_bit_depth(png_, info_) == 16; }
+
+  /// [height x width] numbers of one byte, or of two in the machine's order where they are wide.
+  std::vector<unsigned char> read() {
+    guarded([](PngReader& self) {
+      png_set_packing(self.png_);  // fewer bits: a byte each, as they are
+      if (std::endian::native == std::endian::little && self.wide()) png_set_swap(self.png_);
+      png_set_interlace_handling(self.png_);
+      png_read_update_info(self.png_, self.info_);
+    });
+    const std::size_t row = png_get_rowbytes(png_, info_);
+    pixels_.resize(row * static_cast<std::size_t>(height()));
+    for (std::size_t begin = 0; begin < pixels_.size(); begin += row) {
+      rows_.push_back(pixels_.data() + begin);
     }
-    begin = end;
+    guarded([](PngReader& self) {
+      png_read_image(self.png_, self.rows_.data());
+      png_read_end(self.png_, nullptr);
+    });
+    return std::move(pixels_);
   }
-  result[colour_type_at] = grey;
-  return result;
-}
 
-void check_png(Span bytes, const std::string& name) {
-  const auto refuse = [&](const auto&... reason) {
-    throw diffseg::io_error(message(name, ": ", reason...));
-  };
-  const Container container = inspect(bytes);
-  if (container.kind != Container::Kind::png) refuse("is no PNG; save the labels as one");
-  if (!container.complete || container.damaged || bytes.size() <= colour_type_at) {
-    refuse("is truncated or damaged; copy or download it again");
+ private:
+  void guarded(void (*work)(PngReader&)) {
+    // NOLINTNEXTLINE(cert-err52-cpp): the only way out that libpng has
+    if (setjmp(png_jmpbuf(png_)) == 0) return work(*this);
+    const std::string error = source_.error;
+    png_destroy_read_struct(&png_, &info_, nullptr);
+    throw diffseg::io_error(
+        message(name_, ": is truncated or damaged (", error, "); copy or download it again"));
   }
-  const unsigned char colour = bytes[colour_type_at];
-  if (colour != grey && colour != palette) {
-    refuse("holds colours, not labels; save the labels as palette indices or grey values");
-  }
-  int width = 0;
-  int height = 0;
-  int samples = 0;
-  stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &samples);
-  if (Index{width} * height > max_pixels) {
-    refuse("is too large (", width, " x ", height, "), at most ", max_pixels, " pixels are taken");
-  }
-}
 
-/// The K of ID.truthK; removes it from `stem`.
-int take_truth_number(std::string& stem) {
-  constexpr std::string_view mark = ".truth";
-  const std::size_t at = stem.rfind(mark);
-  if (at == std::string::npos) return -1;
-  int number = -1;
-  const char* const end = stem.data() + stem.size();
-  const auto [rest, error] = std::from_chars(stem.data() + at + mark.size(), end, number);
-  if (error != std::errc{} || rest != end || number < 0) return -1;
-  stem.resize(at);
-  return number;
-}
+  const std::string& name_;
+  Source source_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::vector<unsigned char> pixels_;
+  std::vector<png_bytep> rows_;
+};
 
-/// Names without .png of the PNGs in a folder, with their paths.
-std::map<std::string, fs::path> pngs_in(const fs::path& folder) {
-  std::map<std::string, fs::path> result;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (entry->path().extension() == ".png") result[entry->path().stem().string()] = entry->path();
+template <class Number>
+void copy_numbers(const std::vector<unsigned char>& bytes, std::vector<std::int32_t>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Number number = 0;
+    std::memcpy(&number, bytes.data() + i * sizeof number, sizeof number);
+    values[i] = number;
   }
-  if (error) {
-    throw diffseg::io_error(message(folder.string(), ": cannot be read (", error.message(),
-                                    "); give a folder of PNGs"));
-  }
-  return result;
 }
 
 }  // namespace
 
 Labels decode_labels(Span bytes, const std::string& name) {
-  check_png(bytes, name);
-  const unsigned char bits = bytes[bit_depth_at];
-  const Bytes png = as_grey(bytes);
-  int width = 0;
-  int height = 0;
-  int samples = 0;
-  const std::unique_ptr<stbi_us, decltype(&stbi_image_free)> decoded(
-      stbi_load_16_from_memory(png.data(), static_cast<int>(png.size()), &width, &height, &samples,
-                               1),
-      &stbi_image_free);
-  if (decoded == nullptr) {
-    throw diffseg::io_error(
-        message(name, ": cannot be decoded (", stbi_failure_reason(), "); save it again"));
+  const auto refuse = [&](const auto&... reason) {
+    throw diffseg::io_error(message(name, ": ", reason...));
+  };
+  if (bytes.size() < signature || png_sig_cmp(bytes.data(), 0, signature) != 0) {
+    refuse("is no PNG; save the labels as one");
+  }
+  PngReader png(bytes, name);
+  if (png.colour() != PNG_COLOR_TYPE_GRAY && png.colour() != PNG_COLOR_TYPE_PALETTE) {
+    refuse("holds colours, not labels; save the labels as palette indices or grey values");
   }
   Labels labels;
-  labels.size = {height, width};
+  labels.size = {png.height(), png.width()};
+  if (labels.size.cells() > most_pixels) {
+    refuse("is too large (", png.width(), " x ", png.height(), "), at most ", most_pixels,
+           " pixels are taken");
+  }
   labels.values.resize(static_cast<std::size_t>(labels.size.cells()));
-  // The decoder stretches fewer bits to 16: 0xff to 0xffff, 1 of 1 bit likewise.
-  const int scale = 0xffff / ((1 << bits) - 1);
-  for (std::size_t i = 0; i < labels.values.size(); ++i)
-    labels.values[i] = decoded.get()[i] / scale;
+  const bool wide = png.wide();
+  const std::vector<unsigned char> pixels = png.read();
+  wide ? copy_numbers<std::uint16_t>(pixels, labels.values)
+       : copy_numbers<std::uint8_t>(pixels, labels.values);
   const auto largest = *std::max_element(labels.values.begin(), labels.values.end());
-  for (std::int32_t id = 0; id <= largest; ++id) labels.proposals.push_back(id);
+  labels.proposals.resize(static_cast<std::size_t>(largest) + 1);
+  std::iota(labels.proposals.begin(), labels.proposals.end(), 0);
   return labels;
 }
 
-Labels read_labels(const fs::path& path) {
+Labels read_labels(const std::filesystem::path& path) {
   return decode_labels(read_file(path), path.string());
-}
-
-std::vector<LabelFiles> find_labels(const fs::path& predictions, const fs::path& truths) {
-  std::map<std::string, std::map<int, fs::path>> photos;
-  const auto true_files = pngs_in(truths);
-  for (const auto& [name, path] : true_files) {
-    std::string id = name;
-    const int number = take_truth_number(id);
-    photos[id][number] = path;  // -1: ID.png
-  }
-  const auto predicted_files = pngs_in(predictions);
-  std::vector<LabelFiles> result;
-  for (auto& [id, numbered] : photos) {
-    if (numbered.size() > 1) numbered.erase(-1);
-    LabelFiles files{id, {}, {}};
-    for (const auto& [number, path] : numbered) files.truths.push_back(path);
-    for (const std::string& name : {id + ".labels", id}) {
-      const auto found = predicted_files.find(name);
-      if (found == predicted_files.end() || !files.prediction.empty()) continue;
-      files.prediction = found->second;
-    }
-    result.push_back(std::move(files));
-  }
-  return result;
 }
 
 }  // namespace cli

@@ -74,12 +74,10 @@ struct ClassCounts {
   }
 };
 
-namespace detail {
-
-/// What the pairs (class, columns[class]) get right and wrong; a column that `counts` lacks, or -1,
-/// is no prediction.
-inline ClassCounts count_matched(const SparseCounts& counts, const std::vector<Index>& columns,
-                                 Unmatched unmatched) {
+/// What class_matching's pairs get right and wrong; a column that `counts` lacks is no prediction.
+[[nodiscard]] inline ClassCounts count_matched(const SparseCounts& counts,
+                                               const std::vector<Index>& columns,
+                                               Unmatched unmatched) {
   const auto at = [](Index i) { return static_cast<std::size_t>(i); };
   const auto size = at(counts.rows());
   ClassCounts result{std::vector<std::int64_t>(size), std::vector<std::int64_t>(size),
@@ -112,6 +110,8 @@ inline ClassCounts count_matched(const SparseCounts& counts, const std::vector<I
   return result;
 }
 
+namespace detail {
+
 /// match_sparse_rows, and the classes and predictions that it leaves over in pairs by their order:
 /// no pair of these shares a pixel.
 inline std::vector<Index> match_all_classes(const SparseCounts& counts) {
@@ -133,19 +133,22 @@ inline std::vector<Index> match_all_classes(const SparseCounts& counts) {
 
 }  // namespace detail
 
-/// Matches predictions with classes one to one for the most pixels. All classes take part, also
-/// those without pixels: with no more predictions than classes every prediction gets one. Of
-/// matchings that are equally good the one that the widespread implementation in Python finds; of
-/// tables with more than 2^22 entries any, but always the same.
-[[nodiscard]] inline ClassCounts match_classes(const SparseCounts& counts, Unmatched unmatched) {
+/// [classes] the prediction that each class is matched with, one to one for the most pixels; -1, or
+/// a column that `counts` lacks: none. All classes take part, also those without pixels: with no
+/// more predictions than classes every prediction gets one. Of equally good matchings that of the
+/// widespread implementation in Python; of tables with more than 2^22 entries any, always the same.
+[[nodiscard]] inline std::vector<Index> class_matching(const SparseCounts& counts) {
   const Index classes = counts.rows();
   const Index columns = std::max(classes, counts.cols());
-  if (classes > 0 && columns > (Index{1} << 22) / classes) {
-    return detail::count_matched(counts, detail::match_all_classes(counts), unmatched);
-  }
+  if (classes > 0 && columns > (Index{1} << 22) / classes) return detail::match_all_classes(counts);
   Counts padded = Counts::Zero(classes, columns);
   padded.leftCols(counts.cols()) = counts.toDense();
-  return detail::count_matched(counts, detail::match_rows(padded).columns, unmatched);
+  return detail::match_rows(padded).columns;
+}
+
+/// class_matching and count_matched in one.
+[[nodiscard]] inline ClassCounts match_classes(const SparseCounts& counts, Unmatched unmatched) {
+  return count_matched(counts, class_matching(counts), unmatched);
 }
 
 /// The same of a table that stores its zeros.

@@ -41,7 +41,8 @@ class SparsePaths {
 
  private:
   using Price = std::int64_t;
-  using Reach = std::pair<Price, Index>;  // its length, the column
+  using Reach = std::pair<Price, Index>;  // its length, the column or ~column where it is free
+
   static constexpr Price far = std::numeric_limits<Price>::max();
 
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -57,17 +58,17 @@ class SparsePaths {
     Index sink = -1;
     while (true) {
       relax(row, least);
-      while (!heap_.empty() && heap_.top().first > shortest_[at(heap_.top().second)]) heap_.pop();
+      while (!heap_.empty() && is_stale(heap_.top())) heap_.pop();
       if (heap_.empty() || heap_.top().first >= alone_.first) break;
       const auto [length, column] = heap_.top();
       heap_.pop();
       least = length;
-      row = row_of_[at(column)];
-      if (row < 0) {
-        sink = column;
+      if (column < 0) {
+        sink = ~column;
         break;
       }
       reached_.push_back(column);
+      row = row_of_[at(column)];
     }
     if (sink < 0) least = alone_.first;
     update_prices(start, least);
@@ -86,8 +87,14 @@ class SparsePaths {
       if (shortest == far) touched_.push_back(column);
       shortest = length;
       path_[at(column)] = row;
-      heap_.emplace(length, column);
+      // Of equal lengths those that end the path come first.
+      heap_.emplace(length, row_of_[at(column)] < 0 ? ~column : column);
     }
+  }
+
+  /// A shorter way was found since.
+  [[nodiscard]] bool is_stale(const Reach& reach) const {
+    return reach.first > shortest_[at(reach.second < 0 ? ~reach.second : reach.second)];
   }
 
   void update_prices(Index start, Price least) {
