@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from diffseg import __version__, _core
-from diffseg._attention_files import Attention, FileError, read_attention
+from diffseg._array_files import FileError
+from diffseg._attention_files import read_attention
+from diffseg._manifest import Attention
 from diffseg._nouns import find_noun, is_mark
 from diffseg._picture import label_image, overlay, read_photo
 
@@ -266,6 +268,8 @@ def _nouns_of(attention: Attention, options: argparse.Namespace) -> list[tuple[s
 def _segment_attention(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
     skip = {"first": options.skip_first, "last": options.skip_last}
     attention = read_attention(options.attention, skip if any(skip.values()) else {})
+    for reason in attention.passed_over:
+        print(f"diffseg: passed over {reason}", file=sys.stderr)
     nouns = _nouns_of(attention, options)
     layers = attention.layers
     if options.sinks is not None:
