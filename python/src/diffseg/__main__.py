@@ -228,7 +228,7 @@ def _segment_maps(maps: _core.Maps, compare: _core.Compare, thresholds: list[flo
     labels = _finish(proposals, size, options)
     if labels.count() == 1 and options.segments != 1:
         chosen = not options.threshold and not options.by_model
-        report.hint = (f"one segment in all, at the threshold {thresholds[0]:g}; "
+        report.hint = (f"one segment in all, at the threshold {thresholds[0]:.9g}; "
                        + ("" if chosen else "try --threshold auto or a lower one; ")
                        + "--segments K asks for K segments, --sweep 0.1:1.5:0.1 shows what others "
                        "give")
