@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -235,7 +236,8 @@ def _segment_maps(maps: _core.Maps, compare: _core.Compare, thresholds: list[flo
     return labels
 
 
-def _segment_photo(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
+def segment_photo(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
+    """The labels of a photo, whatever its stand-in for attention makes of it."""
     maps = _core.Aggregate()(_core.Affinity()(photo))
     anchors = options.anchors or tuple(side // 4 for side in maps.grid)
     labels = _segment_maps(maps, _core.Compare(anchors=anchors), options.threshold,
@@ -295,7 +297,8 @@ def _segment_attention(photo: Any, options: argparse.Namespace, report: Report) 
 def _write(file: pathlib.Path, save: Any) -> None:
     """The whole file or none of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + f".{os.getpid()}.tmp")
+    name = hashlib.sha256(file.name.encode()).hexdigest()[:16]  # it may be as long as names can be
+    part = file.with_name(f".diffseg-{name}-{os.getpid()}.tmp")
     try:
         save(part)
         part.replace(file)
@@ -326,7 +329,7 @@ def _process(report: Report, options: argparse.Namespace, taken: set[pathlib.Pat
     photo = read_photo(report.photo) if report.photo else None
     _claim(report, options, taken)
     lap("read")
-    segment = _segment_attention if options.attention else _segment_photo
+    segment = _segment_attention if options.attention else segment_photo
     labels = segment(photo, options, report)
     lap("segment")
     values = labels.values
