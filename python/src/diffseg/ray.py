@@ -65,6 +65,15 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return columns
 
 
+def _cores() -> int:
+    """Of the cluster, which is this machine alone where none was joined."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init()
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
 def segment_dataset(dataset: Any, output: str | pathlib.Path | None = None, *,
                     actors: int | None = None, batch_size: int = 4, **options: Any) -> Any:
     """The rows of `dataset`, paths or images, segmented when they are asked for: a Dataset of what
@@ -75,10 +84,7 @@ def segment_dataset(dataset: Any, output: str | pathlib.Path | None = None, *,
                   if name not in ("overlay", "force", "run")})  # refuses mistakes here, not there
     if output is not None:
         output = pathlib.Path(output).absolute()
-    if actors is None:
-        pool = (1, max(1, int(ray.cluster_resources().get("CPU", 1))))
-    else:
-        pool = (actors, actors)
+    pool = (1, _cores()) if actors is None else (actors, actors)
     return dataset.map_batches(
         Segmenter, fn_constructor_kwargs={"output": output, **options}, batch_size=batch_size,
         num_cpus=1, compute=ray.data.ActorPoolStrategy(min_size=pool[0], max_size=pool[1]))
@@ -115,7 +121,7 @@ def segment_photos(photos: str | pathlib.Path | Iterable[str | pathlib.Path],
                          "folder")
     output, run = pathlib.Path(output).absolute(), uuid.uuid4().hex[:12]
     output.mkdir(parents=True, exist_ok=True)
-    blocks = min(len(rows), max(32, 8 * int(ray.cluster_resources().get("CPU", 1))))
+    blocks = min(len(rows), max(32, 8 * _cores()))
     dataset = ray.data.from_items(rows, override_num_blocks=blocks)
     try:
         return segment_dataset(dataset, output, actors=actors, run=run, **options).materialize()
