@@ -168,9 +168,8 @@ PromptWords::PromptWords(const std::vector<std::string>& tokens) : raw_(tokens) 
       gap = Gap::space;
     } else if (!lead.empty() && tokens_.back().text.empty()) {
       gap = tokens_.back().before;  // a token that is a space alone
-    } else if (style == Style::clip && tokens[i - 1].ends_with(piece_end)) {
-      gap = Gap::piece;
-    } else if (style == Style::bert && !tokens[i].starts_with(goes_on)) {
+    } else if ((style == Style::clip && tokens[i - 1].ends_with(piece_end)) ||
+               (style == Style::bert && !tokens[i].starts_with(goes_on))) {
       gap = Gap::piece;
     } else if (style == Style::plain) {
       gap = Gap::unknown;
