@@ -70,6 +70,14 @@ def test_arrays_that_are_all_no_attention_are_refused(tmp_path):
         read_attention([tmp_path / "b.npz"], {})
 
 
+def test_a_folder_has_what_neither_hides_nor_tells_of_a_run(tmp_path, arrays):
+    np.save(tmp_path / "a.npy", arrays["heads"])
+    (tmp_path / "._b.npy").write_bytes(b"AppleDouble")
+    (tmp_path / "a.json").write_text('{\n "diffseg_segment": 1\n}')
+    (tmp_path / ".c.json").write_text("{}")
+    assert len(read_attention([tmp_path], {}).layers) == 1
+
+
 @pytest.mark.parametrize("shape", ["heads", "batch", "mean"])
 @pytest.mark.parametrize("skip", ["--skip-first 1 --skip-last 2", ""], ids=["options", "manifest"])
 def test_tokens_are_skipped_of_every_shape(tmp_path, random, shape, skip):

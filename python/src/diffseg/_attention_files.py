@@ -11,6 +11,7 @@ from diffseg import _core
 from diffseg._array_files import FORMATS, FileError, Files
 from diffseg._array_use import SortedArray, settle, sort_array
 from diffseg._manifest import Attention, Manifest, cross_layer, sequence_layer
+from diffseg._photo_files import is_sidecar
 
 
 def _weights_by_grid(layers: list[_core.Layer], by_side: bool) -> list[float]:
@@ -56,8 +57,9 @@ def _by_shape(paths: list[pathlib.Path], skip: dict[str, Any]) -> Attention:
 def _files_of(path: pathlib.Path) -> list[pathlib.Path]:
     if not path.is_dir():
         return [path]
-    manifests = sorted(path.glob("*.json"))
-    arrays = sorted(file for file in path.iterdir() if file.suffix in FORMATS)
+    files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    manifests = [file for file in files if file.suffix == ".json" and not is_sidecar(file)]
+    arrays = [file for file in files if file.suffix in FORMATS]
     if len(manifests) > 1:
         raise FileError(f"{path}: folder: holds several .json files; name one")
     if not manifests and not arrays:

@@ -57,6 +57,12 @@ def is_photo(path: pathlib.Path, root: pathlib.Path) -> bool:
             and path.is_file())
 
 
+def is_sidecar(file: pathlib.Path) -> bool:
+    """True for what a run wrote to say that a photo is done."""
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        return stream.read(len(_FIRST)) == _FIRST
+
+
 class Writer:
     """Results below a folder, each complete or not there; the sidecar last."""
 
@@ -75,12 +81,8 @@ class Writer:
     def _sidecar(self, place: str) -> pathlib.Path:
         """NAME.json, unless somebody else's file has that name."""
         file = self._place(place, ".json")
-        try:
-            with open(file, encoding="utf-8", errors="replace") as stream:
-                own = stream.read(len(_FIRST)) == _FIRST
-        except FileNotFoundError:
-            own = True
-        return file if own else self._place(place, ".segment.json")
+        free = not file.exists() or is_sidecar(file)
+        return file if free else self._place(place, ".segment.json")
 
     @staticmethod
     def source(path: str | None) -> list[dict[str, Any]]:
