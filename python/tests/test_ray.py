@@ -139,7 +139,7 @@ def test_a_cluster_loses_nothing_when_a_worker_is_killed(tmp_path, random, clust
     killed = []
     killer = threading.Thread(target=kill_the_first_worker, args=(tmp_path / "out", killed))
     killer.start()
-    done = segment_photos(tmp_path / "in", tmp_path / "out", threshold="auto").take_all()
+    done = segment_photos(tmp_path / "in", tmp_path / "out", exact=True).take_all()
     killer.join()
     assert killed and killed[0] != os.getpid()
     rows = {row["place"]: row for row in done}
@@ -151,7 +151,7 @@ def test_a_cluster_loses_nothing_when_a_worker_is_killed(tmp_path, random, clust
     files = sorted(str(file.relative_to(tmp_path / "out"))
                    for file in (tmp_path / "out").rglob("*") if file.is_file())
     assert files == sorted(place + kind for place in places for kind in (".json", ".labels.png"))
-    Segmenter(tmp_path / "one", threshold="auto")(batch_of(paths, tmp_path / "in"))
+    Segmenter(tmp_path / "one", exact=True)(batch_of(paths, tmp_path / "in"))
     workers = set()
     for place in places:
         name = f"{place}.labels.png"
@@ -159,7 +159,7 @@ def test_a_cluster_loses_nothing_when_a_worker_is_killed(tmp_path, random, clust
         workers.add(json.loads((tmp_path / "out" / f"{place}.json").read_text())["pid"])
     assert len(workers) >= 2
     # What is done is not done again.
-    again = segment_photos(tmp_path / "in", tmp_path / "out", threshold="auto").take_all()
+    again = segment_photos(tmp_path / "in", tmp_path / "out", exact=True).take_all()
     assert sum(row["skipped"] for row in again) == 40
 
 
