@@ -46,11 +46,14 @@ std::vector<Png> pngs_in(const fs::path& root, const fs::path& other) {
   std::vector<Png> result;
   std::error_code error;
   std::error_code ignored;
-  for (fs::recursive_directory_iterator entry(root, error), end; !error && entry != end;
+  std::set<fs::path> seen = {fs::canonical(root, ignored)};  // links may lead back
+  constexpr auto links = fs::directory_options::follow_directory_symlink;
+  for (fs::recursive_directory_iterator entry(root, links, error), end; !error && entry != end;
        entry.increment(error)) {
     const fs::path& path = entry->path();
     if (entry->is_directory(ignored)) {
-      if (is_hidden(path) || fs::equivalent(path, other, ignored))
+      if (is_hidden(path) || fs::equivalent(path, other, ignored) ||
+          !seen.insert(fs::canonical(path, ignored)).second)
         entry.disable_recursion_pending();
     } else if (!is_hidden(path) && ends_in_png(path)) {
       const std::string folder = path.lexically_relative(root).parent_path().generic_string();

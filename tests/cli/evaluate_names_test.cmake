@@ -85,6 +85,12 @@ run(1 sub/r sub/one)
 expect_match("two cases" "${ERR}" "x: has 2 predictions of one name")
 run(1 sub/one sub/r)
 expect_match("two truths" "${ERR}" "x: has two truths of one name, .*x.PNG and .*x.png; keep one")
+# Folders may be links, also such as lead back.
+file(MAKE_DIRECTORY "${SCRATCH}/linked")
+file(CREATE_LINK "${SCRATCH}/sub/t/a" "${SCRATCH}/linked/a" SYMBOLIC)
+file(CREATE_LINK "${SCRATCH}/linked" "${SCRATCH}/linked/back" SYMBOLIC)
+run(0 --json sub/p linked)
+expect_json(1 all photos)
 # Predictions that lie below the truths are no truths.
 file_at("${TRUTH}" below/x.png)
 file_at("${PREDICTED}" below/out/x.labels.png)
