@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
+// Label maps out of PNGs.
 #pragma once
 
 #include <diffseg/data/labels.hpp>
 #include <filesystem>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace cli {
 
@@ -16,17 +16,5 @@ namespace cli {
 
 /// decode_labels of a file.
 [[nodiscard]] diffseg::Labels read_labels(const std::filesystem::path& path);
-
-/// The files about one photo.
-struct LabelFiles {
-  std::string id;
-  std::filesystem::path prediction;           ///< empty: missing
-  std::vector<std::filesystem::path> truths;  ///< in the order of their numbers
-};
-
-/// All photos of a folder of truths, by name: ID.truthK.png, or ID.png where there is no such; and
-/// their predictions ID.labels.png, or else ID.png.
-[[nodiscard]] std::vector<LabelFiles> find_labels(const std::filesystem::path& predictions,
-                                                  const std::filesystem::path& truths);
 
 }  // namespace cli

@@ -10,10 +10,8 @@
 
 namespace cli {
 
-/// `wanted` with their token columns, looked up in `tokens` where none are given: the first run of
-/// tokens that spells the word, upper and lower case alike. Of tokens that mark the ends of words
-/// by
-/// "</w>" (CLIP), whole words only. Throws diffseg::io_error (`file`: tokens: ...).
+/// `wanted` with their token columns, looked up in `tokens` where none are given, as PromptWords
+/// finds them. Throws diffseg::io_error (`file`: tokens: ...).
 [[nodiscard]] std::vector<diffseg::Name::Noun> find_nouns(const std::vector<WantedNoun>& wanted,
                                                           const std::vector<std::string>& tokens,
                                                           diffseg::Index columns,

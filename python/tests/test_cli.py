@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -10,17 +11,15 @@ import numpy as np
 import pytest
 from conftest import ROOT, attention
 
-from diffseg._nouns import find_noun
-
 Image = pytest.importorskip("PIL.Image")
 SEGMENT = pathlib.Path(os.environ.get("DIFFSEG_SEGMENT", ROOT / "build/release/segment"))
 
 
-def run(*arguments, status=0):
+def run(*arguments, status=0, stderr=False):
     done = subprocess.run([sys.executable, "-m", "diffseg", *map(str, arguments)], text=True,
                           capture_output=True, timeout=300)
     assert done.returncode == status, (done.stdout, done.stderr)
-    return done.stderr if status else done.stdout
+    return done.stderr if status or stderr else done.stdout
 
 
 def segment(*arguments):
@@ -65,6 +64,9 @@ def summary(text):
     photo = json.loads(text)["photos"][0]
     for passing in ("milliseconds", "files", "shares"):
         photo.pop(passing)
+    # The program is compiled for this machine, which rounds otherwise.
+    photo["thresholds"] = [round(value, 5) for value in photo["thresholds"]]
+    photo["hint"] = re.sub(r"(\.\d{5})\d+", r"\1", photo.get("hint", ""))
     for point in photo.get("sweep", []):
         point.update({name: round(value, 4) for name, value in point.items()})
     return photo
@@ -180,7 +182,6 @@ def test_profile_and_trace(tmp_path, photo):
     (["x.png", "--attention", "y.npy"], "takes the place of photos; give 'x.png' as --image"),
 ])
 def test_usage_errors(arguments, words):
-    import re
     assert re.search(words, run(*arguments, status=2))
 
 
@@ -200,11 +201,3 @@ def test_failures_are_told_and_the_others_done(tmp_path, photo, manifest):
         assert words in text and "Traceback" not in text, change
     assert "'dog' is not among a</w>, tab, by</w>" in run("--attention", manifest, "--names", "dog",
                                                          "-o", tmp_path, status=1)
-
-
-@pytest.mark.parametrize("word, tokens, expected", [
-    ("tabby", ["<s>", "a</w>", "tab", "by</w>"], (2, 4)), ("tab", ["a</w>", "tab", "by</w>"], (0, 0)),
-    ("by", ["tab", "by</w>"], (0, 0)), ("Cat", ["a", "cat"], (1, 2)), ("at", ["cat"], (0, 0)),
-])
-def test_words_are_found_among_tokens(word, tokens, expected):
-    assert find_noun(word, tokens)[1:] == expected

@@ -28,6 +28,11 @@ def test_partitions_and_borders():
     assert scores.covering == pytest.approx((4 * 4 / 5 + 3 * 2 / 3) / 7)
     pairs = 21 - (4 * 3 / 2 + 3 * 2 / 2) - (5 * 4 / 2 + 1) + 2 * (6 + 1)
     assert scores.rand_index == pytest.approx(pairs / 21)
+    void = np.full_like(TRUTH, -1)
+    assert diffseg.score(PREDICTED, [TRUTH, void]).covering == scores.covering
+    large = diffseg.Labels(np.array([[0, 65535, 70000]]))  # no table of all ids is made
+    assert diffseg.score(large, [large.values]).adjusted_rand_index == 1
+    assert diffseg.contingency(large, large).tolist() == np.eye(3).tolist()
     perfect = diffseg.score(diffseg.Labels(np.abs(TRUTH)), [TRUTH, TRUTH])
     assert perfect.covering == perfect.adjusted_rand_index == pytest.approx(1)
     assert perfect.variation_of_information == pytest.approx(0)
@@ -39,6 +44,7 @@ def test_partitions_and_borders():
     (lambda: diffseg.confusion(PREDICTED, TRUTH, 1, 3), "true labels must be below 1, got 1"),
     (lambda: diffseg.score(PREDICTED, TRUTH[:1]), "one size, got 2 x 4 and 1 x 4"),
     (lambda: diffseg.score(PREDICTED, []), "at least one truth"),
+    (lambda: diffseg.score(PREDICTED, np.full_like(TRUTH, -1)), "one pixel must be annotated"),
     (lambda: diffseg.score(PREDICTED, np.ones((2, 4))), "must be whole numbers"),
     (lambda: diffseg.match_classes(np.ones((2, 2), int), "nobody"), "one of \"ignored\""),
     (lambda: diffseg.score_boundaries(PREDICTED, np.abs(TRUTH), -1), "radius"),

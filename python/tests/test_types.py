@@ -19,6 +19,7 @@ from diffseg.display import overlay, picture, slider
 from diffseg.onnx import Model
 from diffseg.onnx import record as record_onnx
 from diffseg.published import DiffSeg
+from diffseg.ray import Segmenter
 
 layers = [diffseg.Layer(np.ones((2, 64, 64), np.float32), grid=(8, 8), name="up.0")]
 maps: diffseg.Maps = diffseg.Aggregate(floor=1e-9)(layers)
@@ -41,6 +42,7 @@ recorded: list[diffseg.Layer] = Model("vit.onnx", layers="6-8").record("cat.jpg"
 labels = record_onnx("vit.onnx", "cat.jpg", size=518).segment(thresholds=[0.3])
 with record(object(), steps=range(2)) as recording:
     labels = recording.segment(size=64)
+segmenter = Segmenter("out", threshold="auto")
 names: diffseg.Names = record(object(), "cat.jpg", "cat").names(labels, ["cat"])
 '''
 WRONG = [('diffseg.Compare(anchor=4)', "call-arg"), ('diffseg.Compare(placement="middle")', "arg-type"),

@@ -41,3 +41,13 @@ endforeach()
 target_compile_options(build_fast_math PRIVATE -O2 -ffast-math)
 add_test(NAME build.serial COMMAND build_serial)
 add_test(NAME build.fast_math COMMAND build_fast_math)
+
+# With clang's standard library instead of g++'s.
+find_program(DIFFSEG_CLANG NAMES clang++-14 clang++)
+add_test(NAME build.libcxx COMMAND "${CMAKE_COMMAND}" -DCLANG=${DIFFSEG_CLANG}
+  "-DEIGEN=$<TARGET_PROPERTY:Eigen3::Eigen,INTERFACE_INCLUDE_DIRECTORIES>"
+  -DINCLUDE=${PROJECT_SOURCE_DIR}/include -DHEADERS=${DIFFSEG_ALL_HEADERS_UNIT}
+  -DSOURCE=${CMAKE_CURRENT_SOURCE_DIR}/consumer/main.cpp
+  -DPROGRAM=${CMAKE_CURRENT_BINARY_DIR}/build_libcxx
+  -P "${CMAKE_CURRENT_SOURCE_DIR}/build/libcxx.cmake")
+set_tests_properties(build.libcxx PROPERTIES SKIP_REGULAR_EXPRESSION "is missing: apt-get")

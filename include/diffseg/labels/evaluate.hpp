@@ -11,73 +11,11 @@
 #include <span>
 #include <vector>
 
-#include "diffseg/data/labels.hpp"
+#include "diffseg/labels/contingency.hpp"
 #include "diffseg/labels/detail/border_cells.hpp"
 #include "diffseg/math/matching.hpp"
 
 namespace diffseg {
-
-/// Pixels of each pair of labels, [truth x predicted].
-using Counts = Matrix<std::int64_t>;
-
-namespace detail {
-
-inline void check_sizes(const Labels& predicted, const Labels& truth) {
-  require(predicted.size == truth.size, "evaluate: prediction and truth must have one size, got ",
-          predicted.size.height, " x ", predicted.size.width, " and ", truth.size.height, " x ",
-          truth.size.width);
-  predicted.check_size("evaluate");
-  truth.check_size("evaluate");
-}
-
-/// Largest label + 1.
-inline Index label_limit(const Labels& labels) {
-  const auto largest = std::max_element(labels.values.begin(), labels.values.end());
-  return largest == labels.values.end() ? 0 : std::max<Index>(Index{*largest} + 1, 0);
-}
-
-inline Counts without_empty(const Counts& counts) {
-  std::vector<Index> rows;
-  std::vector<Index> columns;
-  for (Index i = 0; i < counts.rows(); ++i) {
-    if (counts.row(i).any()) rows.push_back(i);
-  }
-  for (Index j = 0; j < counts.cols(); ++j) {
-    if (counts.col(j).any()) columns.push_back(j);
-  }
-  return counts(rows, columns);
-}
-
-}  // namespace detail
-
-/// The confusion matrix [truths x predictions] of one photo. Errors: std::invalid_argument for
-/// labels outside it (but negative truths) and sizes that differ.
-[[nodiscard]] inline Counts confusion(const Labels& predicted, const Labels& truth, Index truths,
-                                      Index predictions) {
-  detail::check_sizes(predicted, truth);
-  detail::require(truths >= 0 && predictions >= 0 &&
-                      detail::checked_product(truths, predictions, "confusion") <= Index{1} << 28,
-                  "confusion: the matrix must have 0 to 2^28 entries, got ", truths, " x ",
-                  predictions);
-  Counts counts = Counts::Zero(truths, predictions);
-  for (std::size_t i = 0; i < truth.values.size(); ++i) {
-    const Index row = truth.values[i];
-    const Index column = predicted.values[i];
-    if (row < 0) continue;
-    detail::require(row < truths, "confusion: true labels must be below ", truths, ", got ", row);
-    detail::require(column >= 0 && column < predictions,
-                    "confusion: predicted labels must be in 0..", predictions - 1, ", got ",
-                    column);
-    ++counts(row, column);
-  }
-  return counts;
-}
-
-/// The confusion matrix of the labels that occur, [true regions x predicted regions].
-[[nodiscard]] inline Counts contingency(const Labels& predicted, const Labels& truth) {
-  return detail::without_empty(
-      confusion(predicted, truth, detail::label_limit(truth), detail::label_limit(predicted)));
-}
 
 // ---- Classes ------------------------------------------------------------------------------------
 
@@ -94,6 +32,21 @@ struct ClassCounts {
   std::vector<std::int64_t> false_negatives;  ///< [classes] pixels
   std::int64_t pixels = 0;                    ///< that were annotated
 
+  /// The pixels of another photo too, of equally many classes; the first may be those of none.
+  ClassCounts& operator+=(const ClassCounts& other) {
+    if (true_positives.empty()) return *this = other;
+    const std::size_t size = true_positives.size();
+    detail::require(other.true_positives.size() == size,
+                    "ClassCounts: photos must have equally many classes, got ", size, " and ",
+                    other.true_positives.size());
+    for (std::size_t c = 0; c < size; ++c) {
+      true_positives[c] += other.true_positives[c];
+      false_positives[c] += other.false_positives[c];
+      false_negatives[c] += other.false_negatives[c];
+    }
+    pixels += other.pixels;
+    return *this;
+  }
   /// Share of the annotated pixels in the right class, 0..1; 0 without pixels.
   [[nodiscard]] double pixel_accuracy() const {
     double right = 0;
@@ -121,33 +74,86 @@ struct ClassCounts {
   }
 };
 
-/// Matches predictions with classes one to one for the most pixels. All classes take part, also
-/// those without pixels: with no more predictions than classes every prediction gets one.
-[[nodiscard]] inline ClassCounts match_classes(const Counts& counts, Unmatched unmatched) {
-  const Index classes = counts.rows();
-  Counts padded = Counts::Zero(classes, std::max(classes, counts.cols()));
-  padded.leftCols(counts.cols()) = counts;
-  const detail::Matching matching = detail::match_rows(padded);
-  const auto size = static_cast<std::size_t>(classes);
+/// What class_matching's pairs get right and wrong; a column that `counts` lacks is no prediction.
+[[nodiscard]] inline ClassCounts count_matched(const SparseCounts& counts,
+                                               const std::vector<Index>& columns,
+                                               Unmatched unmatched) {
+  const auto at = [](Index i) { return static_cast<std::size_t>(i); };
+  const auto size = at(counts.rows());
   ClassCounts result{std::vector<std::int64_t>(size), std::vector<std::int64_t>(size),
-                     std::vector<std::int64_t>(size), counts.sum()};
-  std::vector<bool> matched(static_cast<std::size_t>(padded.cols()), false);
-  for (std::size_t c = 0; c < size; ++c) {
-    const Index column = matching.columns[c];
-    const auto row = static_cast<Index>(c);
-    matched[static_cast<std::size_t>(column)] = true;
-    result.true_positives[c] = padded(row, column);
-    result.false_positives[c] = padded.col(column).sum() - padded(row, column);
-    result.false_negatives[c] = padded.row(row).sum() - padded(row, column);
+                     std::vector<std::int64_t>(size), 0};
+  std::vector<std::int64_t> sums(at(counts.cols()), 0);
+  std::vector<std::int64_t> largest(sums.size(), 0);
+  std::vector<Index> class_of(sums.size(), -1);  // that a prediction covers most
+  for (Index row = 0; row < counts.rows(); ++row) {
+    for (SparseCounts::InnerIterator entry(counts, row); entry; ++entry) {
+      const std::size_t column = at(entry.col());
+      sums[column] += entry.value();
+      result.pixels += entry.value();
+      auto& kind = entry.col() == columns[at(row)] ? result.true_positives : result.false_negatives;
+      kind[at(row)] += entry.value();
+      if (entry.value() <= largest[column]) continue;
+      largest[column] = entry.value();
+      class_of[column] = row;
+    }
   }
-  if (unmatched == Unmatched::ignored || classes == 0) return result;
-  for (Index column = 0; column < padded.cols(); ++column) {
-    if (matched[static_cast<std::size_t>(column)]) continue;
-    Index most = 0;
-    const std::int64_t own = padded.col(column).maxCoeff(&most);
-    result.false_positives[static_cast<std::size_t>(most)] += padded.col(column).sum() - own;
+  std::vector<bool> matched(sums.size(), false);
+  for (std::size_t c = 0; c < size; ++c) {
+    if (columns[c] < 0 || columns[c] >= counts.cols()) continue;
+    matched[at(columns[c])] = true;
+    result.false_positives[c] = sums[at(columns[c])] - result.true_positives[c];
+  }
+  for (std::size_t column = 0; column < sums.size(); ++column) {
+    if (unmatched == Unmatched::ignored || matched[column] || class_of[column] < 0) continue;
+    result.false_positives[at(class_of[column])] += sums[column] - largest[column];
   }
   return result;
+}
+
+namespace detail {
+
+/// match_sparse_rows, and the classes and predictions that it leaves over in pairs by their order:
+/// no pair of these shares a pixel.
+inline std::vector<Index> match_all_classes(const SparseCounts& counts) {
+  std::vector<Index> columns = match_sparse_rows(counts);
+  std::vector<bool> used(static_cast<std::size_t>(counts.cols()), false);
+  for (const Index column : columns) {
+    if (column >= 0) used[static_cast<std::size_t>(column)] = true;
+  }
+  auto free = used.begin();
+  for (Index& column : columns) {
+    if (column >= 0) continue;
+    free = std::find(free, used.end(), false);
+    if (free == used.end()) break;
+    column = free - used.begin();
+    *free = true;
+  }
+  return columns;
+}
+
+}  // namespace detail
+
+/// [classes] the prediction that each class is matched with, one to one for the most pixels; -1, or
+/// a column that `counts` lacks: none. All classes take part, also those without pixels: with no
+/// more predictions than classes every prediction gets one. Of equally good matchings that of the
+/// widespread implementation in Python; of tables with more than 2^22 entries any, always the same.
+[[nodiscard]] inline std::vector<Index> class_matching(const SparseCounts& counts) {
+  const Index classes = counts.rows();
+  const Index columns = std::max(classes, counts.cols());
+  if (classes > 0 && columns > (Index{1} << 22) / classes) return detail::match_all_classes(counts);
+  Counts padded = Counts::Zero(classes, columns);
+  padded.leftCols(counts.cols()) = counts.toDense();
+  return detail::match_rows(padded).columns;
+}
+
+/// class_matching and count_matched in one.
+[[nodiscard]] inline ClassCounts match_classes(const SparseCounts& counts, Unmatched unmatched) {
+  return count_matched(counts, class_matching(counts), unmatched);
+}
+
+/// The same of a table that stores its zeros.
+[[nodiscard]] inline ClassCounts match_classes(const Counts& counts, Unmatched unmatched) {
+  return match_classes(SparseCounts(counts.sparseView()), unmatched);
 }
 
 /// One matching per photo, classes added up over photos: the protocol of the published code, with
@@ -155,20 +161,7 @@ struct ClassCounts {
 [[nodiscard]] inline ClassCounts per_image(std::span<const Counts> photos, Unmatched unmatched) {
   ClassCounts total;
   for (const Counts& counts : photos) {
-    const ClassCounts one = match_classes(counts, unmatched);
-    if (total.true_positives.empty()) {
-      total = one;
-      continue;
-    }
-    detail::require(one.true_positives.size() == total.true_positives.size(),
-                    "per_image: photos must have equally many classes, got ",
-                    total.true_positives.size(), " and ", one.true_positives.size());
-    for (std::size_t c = 0; c < one.true_positives.size(); ++c) {
-      total.true_positives[c] += one.true_positives[c];
-      total.false_positives[c] += one.false_positives[c];
-      total.false_negatives[c] += one.false_negatives[c];
-    }
-    total.pixels += one.pixels;
+    total += match_classes(counts, unmatched);
   }
   return total;
 }
@@ -201,29 +194,38 @@ struct PartitionScores {
 /// Scores of a table [true regions x predicted regions] with at least one pixel. Covering is that
 /// of Arbelaez et al. 2011: every true region R counts with its area and with the largest
 /// intersection over union that a predicted region has with it, sum over R of |R| max IoU / pixels.
-[[nodiscard]] inline PartitionScores score(const Counts& counts) {
-  const Matrix<double> table = counts.cast<double>();
-  const double pixels = table.sum();
+[[nodiscard]] inline PartitionScores score(const SparseCounts& table) {
+  Eigen::VectorXd truths = Eigen::VectorXd::Zero(table.rows());
+  Eigen::VectorXd predictions = Eigen::VectorXd::Zero(table.cols());
+  const auto pairs = [](const auto& n) { return n * (n - 1) / 2; };
+  double together = 0;
+  const auto each = [&](Index row, const auto& use) {
+    for (SparseCounts::InnerIterator entry(table, row); entry; ++entry) {
+      if (entry.value() != 0) use(static_cast<double>(entry.value()), entry.col());
+    }
+  };
+  for (Index i = 0; i < table.rows(); ++i) {
+    each(i, [&](double both, Index j) {
+      truths[i] += both;
+      predictions[j] += both;
+      together += pairs(both);
+    });
+  }
+  const double pixels = truths.sum();
   detail::require(pixels > 0, "score: at least one pixel must be annotated, got 0");
-  const Eigen::VectorXd truths = table.rowwise().sum();
-  const Eigen::VectorXd predictions = table.colwise().sum();
   PartitionScores scores;
   for (Index i = 0; i < table.rows(); ++i) {
     double best = 0;
-    for (Index j = 0; j < table.cols(); ++j) {
-      const double both = table(i, j);
-      if (both == 0) continue;
+    each(i, [&](double both, Index j) {
       best = std::max(best, both / (truths[i] + predictions[j] - both));
       scores.variation_of_information -=
           both / pixels * (std::log2(both / truths[i]) + std::log2(both / predictions[j]));
-    }
+    });
     scores.covering += truths[i] / pixels * best;
   }
-  const auto pairs = [](const auto& n) { return (n.array() * (n.array() - 1) / 2).sum(); };
-  const double all = pixels * (pixels - 1) / 2;
-  const double together = pairs(table);
-  const double in_truth = pairs(truths);
-  const double in_prediction = pairs(predictions);
+  const double all = pairs(pixels);
+  const double in_truth = pairs(truths.array()).sum();
+  const double in_prediction = pairs(predictions.array()).sum();
   scores.rand_index = all == 0 ? 1 : (all + 2 * together - in_truth - in_prediction) / all;
   const double chance = all == 0 ? 0 : in_truth * in_prediction / all;
   const double most = (in_truth + in_prediction) / 2;
@@ -231,16 +233,29 @@ struct PartitionScores {
   return scores;
 }
 
-/// A prediction against all annotators of its photo: the mean over the truths. Covering is then the
-/// pooled one of the BSDS benchmark (areas and best overlaps of all annotators' regions, added up),
-/// since every annotator labels the same pixels; rand_index is the probabilistic Rand index.
+/// The same of a table that stores its zeros.
+[[nodiscard]] inline PartitionScores score(const Counts& counts) {
+  return score(SparseCounts(counts.sparseView()));
+}
+
+/// A prediction against all annotators of its photo: the mean over the truths, of which those
+/// without any annotated pixel count for nothing. Covering is then the pooled one of the BSDS
+/// benchmark (areas and best overlaps of all annotators' regions, added up), where every annotator
+/// labels the same pixels; rand_index is the probabilistic Rand index. Errors:
+/// std::invalid_argument for no truth, or none with an annotated pixel.
 [[nodiscard]] inline PartitionScores score(const Labels& predicted,
                                            std::span<const Labels> truths) {
   detail::require(!truths.empty(), "score: there must be at least one truth, got 0");
-  PartitionScores mean;
-  const double share = 1.0 / static_cast<double>(truths.size());
+  std::vector<PartitionScores> each;
   for (const Labels& truth : truths) {
-    const PartitionScores one = score(contingency(predicted, truth));
+    const SparseCounts table = sparse_contingency(predicted, truth);
+    if (table.nonZeros() > 0) each.push_back(score(table));
+  }
+  detail::require(!each.empty(), "score: at least one pixel must be annotated, got 0 in ",
+                  truths.size(), " truths");
+  PartitionScores mean;
+  const double share = 1.0 / static_cast<double>(each.size());
+  for (const PartitionScores& one : each) {
     mean.covering += share * one.covering;
     mean.rand_index += share * one.rand_index;
     mean.adjusted_rand_index += share * one.adjusted_rand_index;

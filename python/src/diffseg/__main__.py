@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -16,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from diffseg import __version__, _core
-from diffseg._attention_files import Attention, FileError, read_attention
+from diffseg._array_files import FileError
+from diffseg._attention_files import read_attention
+from diffseg._manifest import Attention
 from diffseg._nouns import find_noun, is_mark
 from diffseg._picture import label_image, overlay, read_photo
 
@@ -226,14 +229,15 @@ def _segment_maps(maps: _core.Maps, compare: _core.Compare, thresholds: list[flo
     labels = _finish(proposals, size, options)
     if labels.count() == 1 and options.segments != 1:
         chosen = not options.threshold and not options.by_model
-        report.hint = (f"one segment in all, at the threshold {thresholds[0]:g}; "
+        report.hint = (f"one segment in all, at the threshold {thresholds[0]:.9g}; "
                        + ("" if chosen else "try --threshold auto or a lower one; ")
                        + "--segments K asks for K segments, --sweep 0.1:1.5:0.1 shows what others "
                        "give")
     return labels
 
 
-def _segment_photo(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
+def segment_photo(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
+    """The labels of a photo, whatever its stand-in for attention makes of it."""
     maps = _core.Aggregate()(_core.Affinity()(photo))
     anchors = options.anchors or tuple(side // 4 for side in maps.grid)
     labels = _segment_maps(maps, _core.Compare(anchors=anchors), options.threshold,
@@ -266,6 +270,8 @@ def _nouns_of(attention: Attention, options: argparse.Namespace) -> list[tuple[s
 def _segment_attention(photo: Any, options: argparse.Namespace, report: Report) -> _core.Labels:
     skip = {"first": options.skip_first, "last": options.skip_last}
     attention = read_attention(options.attention, skip if any(skip.values()) else {})
+    for reason in attention.passed_over:
+        print(f"diffseg: passed over {reason}", file=sys.stderr)
     nouns = _nouns_of(attention, options)
     layers = attention.layers
     if options.sinks is not None:
@@ -291,7 +297,8 @@ def _segment_attention(photo: Any, options: argparse.Namespace, report: Report) 
 def _write(file: pathlib.Path, save: Any) -> None:
     """The whole file or none of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + f".{os.getpid()}.tmp")
+    name = hashlib.sha256(file.name.encode()).hexdigest()[:16]  # it may be as long as names can be
+    part = file.with_name(f".diffseg-{name}-{os.getpid()}.tmp")
     try:
         save(part)
         part.replace(file)
@@ -322,7 +329,7 @@ def _process(report: Report, options: argparse.Namespace, taken: set[pathlib.Pat
     photo = read_photo(report.photo) if report.photo else None
     _claim(report, options, taken)
     lap("read")
-    segment = _segment_attention if options.attention else _segment_photo
+    segment = _segment_attention if options.attention else segment_photo
     labels = segment(photo, options, report)
     lap("segment")
     values = labels.values

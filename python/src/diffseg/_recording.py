@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from diffseg import _core
-    from diffseg._attention_files import Attention
+    from diffseg._manifest import Attention
 
 LONGER = 512  # pixels of the longer side of labels without a photo, as the published code has it
 
