@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -33,7 +34,7 @@ std::size_t terminal_columns() {
 }
 
 std::string duration(double seconds) {
-  const auto whole = static_cast<long long>(seconds + 0.5);
+  const long long whole = std::llround(seconds);
   if (whole < 60) return message(whole, " s");
   if (whole < 3600) return message(whole / 60, " min ", whole % 60, " s");
   return message(whole / 3600, " h ", whole / 60 % 60, " min");
