@@ -32,7 +32,8 @@ constexpr const char* description =
   segment --threshold 1.0 *.jpg -o out      finer segments, many photos, into folder out
   segment -r photos -o out                  a folder with its folders; again: what is not yet done
   segment --segments 5 cat.jpg              five segments
-  segment --json cat.jpg | jq .labels       numbers for another program
+  segment --json cat.jpg | jq 'select(.ok).labels'
+                                            numbers for another program
   segment --attention cat.json --image cat.jpg --names cat,grass
                                             attention of a model instead of a stand-in
   segment --profile --trace t.json cat.jpg  where the time goes (open t.json in Perfetto)
