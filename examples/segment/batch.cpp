@@ -116,22 +116,12 @@ class Batch {
   }
 
   void segment_item(const Item& item, const Fetched& fetched, Worked& worked) {
-    const std::string first = item.place + ".labels.png";
-    const std::string reason = why_unwritable(fs::path(first).parent_path());
-    if (!reason.empty())
-      throw diffseg::io_error(
-          message(first, ": cannot be written (", reason, "); choose another place"));
+    check_place(item);
     check_stop();
     PhotoReport& report = worked.report;
     Stopwatch watch;
-    Attention attention;
-    if (!item.attention.empty()) attention = read_attention(item.attention, options_.skip);
-    report.notes = attention.passed_over;
-    for (std::string& note : report.notes) note.insert(0, "passed over ");
-    const auto share =
-        gate_.enter(photo_memory(fetched.photo) +
-                    (item.attention.empty() ? stand_in_memory(options_)
-                                            : attention_memory(attention.self, options_)));
+    const Attention attention = attention_of(item, report);
+    const auto share = gate_.enter(memory_of(item, fetched, attention));
     const auto photo =
         item.photo.empty() ? diffseg::Image<float>{} : decode(fetched.photo, item.photo);
     report.size = photo.size;
@@ -150,6 +140,31 @@ class Batch {
     report.write_milliseconds = watch.lap();
     add_sidecar(worked.files, item, report, fetched.sources, options_);
     check_stop();
+  }
+
+  /// Refuses before the work what could not be written after it.
+  static void check_place(const Item& item) {
+    const std::string first = item.place + ".labels.png";
+    const std::string reason = why_unwritable(fs::path(first).parent_path());
+    if (reason.empty()) return;
+    throw diffseg::io_error(
+        message(first, ": cannot be written (", reason, "); choose another place"));
+  }
+
+  /// Empty for a photo alone.
+  [[nodiscard]] Attention attention_of(const Item& item, PhotoReport& report) const {
+    if (item.attention.empty()) return {};
+    Attention attention = read_attention(item.attention, options_.skip);
+    for (const std::string& reason : attention.passed_over)
+      report.notes.push_back("passed over " + reason);
+    return attention;
+  }
+
+  [[nodiscard]] double memory_of(const Item& item, const Fetched& fetched,
+                                 const Attention& attention) const {
+    return photo_memory(fetched.photo) + (item.attention.empty()
+                                              ? stand_in_memory(options_)
+                                              : attention_memory(attention.self, options_));
   }
 
   void encode(const Item& item, const diffseg::Image<float>& photo, const diffseg::Labels& labels,

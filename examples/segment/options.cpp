@@ -276,7 +276,7 @@ double parse_bytes(const std::string& option, const std::string& text) {
 void add_batch_options(CLI::App& app, Options& options) {
   app.add_flag("-r,--recursive", options.recursive,
                "Photos in folders of folders as well; their folders are kept below --output");
-  app.add_flag("-f,--force", options.force, "Do photos again that are done");
+  app.add_flag("--force", options.force, "Do photos again that are done");
   app.add_option(
          "--jobs", options.jobs,
          "Photos at a time, one thread each (default: as many as cores; a photo alone takes "
