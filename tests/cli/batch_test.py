@@ -296,6 +296,17 @@ def a_signal_ends_between_photos_and_the_rest_follows(folder):
 
 
 @test
+def a_signal_gives_up_the_photo_at_hand(folder):
+    with start("-o", "out", "-", stdin=subprocess.PIPE, cwd=folder) as waiting:
+        time.sleep(0.3)  # until it reads stdin
+        waiting.send_signal(signal.SIGTERM)
+        _, err = waiting.communicate((PHOTOS / "exif_1.png").read_bytes(), timeout=60)
+    if waiting.returncode != -signal.SIGTERM:  # it did not even listen yet
+        assert waiting.returncode == 143 and b"interrupted; 1 of 1 left" in err, err
+    assert not (folder / "out").exists()
+
+
+@test
 def a_second_signal_ends_at_once_and_an_ignored_one_never(folder):
     with start("-o", "out", "-", stdin=subprocess.PIPE, cwd=folder) as waiting:
         time.sleep(0.2)  # until it reads stdin, which never ends
