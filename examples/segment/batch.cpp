@@ -9,6 +9,7 @@
 #include <new>
 #include <set>
 #include <sstream>
+#include <system_error>
 #include <thread>
 
 #include "cores.hpp"
@@ -77,9 +78,8 @@ class Batch {
         break;
       }
       if (writing.valid()) writing.get();
-      writing = std::async(std::launch::async, [this, ready = std::move(worked)]() mutable {
-        write(std::move(ready));
-      });
+      writing = std::async(
+          in_background, [this, ready = std::move(worked)]() mutable { write(std::move(ready)); });
     }
     if (writing.valid()) writing.get();
   }
@@ -215,7 +215,11 @@ void run_jobs(Batch& batch, std::size_t jobs, int threads) {
     batch.work_off();
   };
   std::vector<std::thread> others;
-  for (std::size_t job = 1; job < jobs; ++job) others.emplace_back(work);
+  try {
+    while (others.size() + 1 < jobs) others.emplace_back(work);
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that there are do all.
+  }
   work();
   for (std::thread& other : others) other.join();
 }

@@ -31,7 +31,7 @@ std::launch when_to_read(const Item& item) {
   constexpr std::uintmax_t large = 64U << 20U;
   std::error_code error;
   const auto bytes = std::filesystem::file_size(item.photo, error);
-  return !error && bytes > large ? std::launch::deferred : std::launch::async;
+  return !error && bytes > large ? std::launch::deferred : in_background;
 }
 
 }  // namespace

@@ -14,6 +14,9 @@
 
 namespace cli {
 
+/// In a thread of its own; where the system gives none, when it is waited for.
+inline constexpr std::launch in_background = std::launch::async | std::launch::deferred;
+
 /// An input before work on it begins.
 struct Fetched {
   std::vector<SourceFile> sources;
