@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <compiled/float.hpp>
+#include <diffseg/core/parallel.hpp>
+#include <diffseg/core/profile.hpp>
 #include <functional>
 #include <iostream>
+#include <mutex>
 #include <new>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <system_error>

@@ -2,10 +2,8 @@
 #include "memory.hpp"
 
 #include <algorithm>
-#include <compiled/float.hpp>
 #include <fstream>
 #include <limits>
-#include <stdexcept>
 #include <string>
 
 #include "photo_io.hpp"
@@ -70,33 +68,6 @@ double available_in_machine() {
 double photo_memory(Span file) {
   constexpr double bytes_a_pixel = 40;  // decoded, fitted, drawn and encoded: 24 are measured
   return file.empty() ? 0 : bytes_a_pixel * static_cast<double>(pixels_of(file));
-}
-
-double attention_memory(const diffseg::Layers& layers, const Options& options) {
-  diffseg::SegmentOptions stages;
-  stages.compare.fit = true;
-  stages.compare.anchors = options.anchors.value_or(GridSize{16, 16});
-  try {
-    return diffseg::segment_memory<float>(layers, stages).total();
-  } catch (const std::invalid_argument&) {  // the stages will say it
-    return 0;
-  }
-}
-
-double stand_in_memory(const Options& options) {
-  // The layers of Affinity: four grids, one head each, the finest of 4096 cells.
-  diffseg::Layers layers;
-  double bytes = 0;
-  for (const Index side : {64, 32, 16, 8}) {
-    diffseg::Layer layer;
-    layer.data = &layers;  // nobody looks
-    layer.heads = 1;
-    layer.queries = layer.keys = GridSize{side, side};
-    const auto cells = static_cast<double>(layer.keys.cells());
-    bytes += 4 * cells * cells;
-    layers.push_back(layer);
-  }
-  return bytes + attention_memory(layers, options);
 }
 
 double spare_memory() {

@@ -3,23 +3,14 @@
 #pragma once
 
 #include <condition_variable>
-#include <diffseg/data/layer.hpp>
 #include <mutex>
 #include <span>
-
-#include "options.hpp"
 
 namespace cli {
 
 /// Bytes that a photo takes from its decoding to its results, by what its file says of its size; 0
 /// for none.
 [[nodiscard]] double photo_memory(std::span<const unsigned char> file);
-
-/// Bytes that the stand-in's attention and its maps take.
-[[nodiscard]] double stand_in_memory(const Options& options);
-
-/// Bytes that the maps of a model's attention take; its files are mapped. 0 where it is refused.
-[[nodiscard]] double attention_memory(const diffseg::Layers& layers, const Options& options);
 
 /// Three quarters of what this machine has left, or of what the container may have.
 [[nodiscard]] double spare_memory();

@@ -5,6 +5,7 @@
 #include <compiled/float.hpp>
 #include <diffseg/attention/models.hpp>
 #include <diffseg/attention/sinks.hpp>
+#include <stdexcept>
 
 #include "nouns.hpp"
 #include "text.hpp"
@@ -133,6 +134,33 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
                                        photo, options);
   if (!nouns.empty()) report.names = name_labels(attention, nouns, labels).groups;
   return labels;
+}
+
+double attention_memory(const diffseg::Layers& layers, const Options& options) {
+  diffseg::SegmentOptions stages;
+  stages.compare.fit = true;
+  stages.compare.anchors = options.anchors.value_or(diffseg::GridSize{16, 16});
+  try {
+    return diffseg::segment_memory<float>(layers, stages).total();
+  } catch (const std::invalid_argument&) {  // the stages will say it
+    return 0;
+  }
+}
+
+double stand_in_memory(const Options& options) {
+  // The layers of Affinity: four grids, one head each, the finest of 4096 cells.
+  diffseg::Layers layers;
+  double bytes = 0;
+  for (const diffseg::Index side : {64, 32, 16, 8}) {
+    diffseg::Layer layer;
+    layer.data = &layers;  // nobody looks
+    layer.heads = 1;
+    layer.queries = layer.keys = diffseg::GridSize{side, side};
+    const auto cells = static_cast<double>(layer.keys.cells());
+    bytes += 4 * cells * cells;
+    layers.push_back(layer);
+  }
+  return bytes + attention_memory(layers, options);
 }
 
 }  // namespace cli

@@ -22,4 +22,10 @@ namespace cli {
                                                 const std::string& file, const Options& options,
                                                 PhotoReport& report);
 
+/// Bytes that the stand-in's attention and its maps take.
+[[nodiscard]] double stand_in_memory(const Options& options);
+
+/// Bytes that the maps of a model's attention take; its files are mapped. 0 where it is refused.
+[[nodiscard]] double attention_memory(const diffseg::Layers& layers, const Options& options);
+
 }  // namespace cli
