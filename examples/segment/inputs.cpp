@@ -9,6 +9,7 @@
 #include <map>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 
 #include "apart.hpp"
 #include "files.hpp"
@@ -210,7 +211,7 @@ class Lister {
 
   /// The photo of that name in the folder --image; empty: none.
   std::string image_of(const std::string& stem) {
-    if (images_.empty()) {
+    if (!std::exchange(images_listed_, true)) {
       const std::string root = options_.image.string() + '/';
       for (const std::string& file : list_folder(root, false, {}, is_photo_name).files)
         images_.emplace(fs::path(file).stem().string(), root + file);
@@ -223,6 +224,7 @@ class Lister {
   Inputs inputs_;
   std::unordered_set<std::string> seen_;
   std::map<std::string, std::string> images_;
+  bool images_listed_ = false;
 };
 
 }  // namespace
