@@ -52,9 +52,9 @@ def make_exporter(model, size, *options):
 
 def run_segment(segment, *arguments):
     """-> the report of the one photo."""
-    done = subprocess.run([segment, "--json", *map(str, arguments)], check=True, text=True,
+    done = subprocess.run([segment, "--json", "--force", *map(str, arguments)], check=True, text=True,
                           stdout=subprocess.PIPE)
-    return json.loads(done.stdout)["photos"][0]
+    return json.loads(done.stdout.splitlines()[0])
 
 
 def segment_trained(segment, export, photo, folder, options):

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "files.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <diffseg/io/error.hpp>
-#include <fstream>
-#include <iterator>
-#include <random>
-#include <string>
+#include <stdexcept>
 #include <system_error>
+#include <utility>
 
+#include "temporary.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -18,19 +21,88 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string system_reason() {
-  return errno != 0 ? std::strerror(errno) : "unknown reason";
+[[noreturn]] void refuse_input(const fs::path& path, int error) {
+  throw diffseg::io_error(message(path.string(), ": cannot be read (", std::strerror(error),
+                                  "); check the name and its permissions"));
 }
 
-[[noreturn]] void refuse_output(const fs::path& path, const std::string& reason) {
-  throw diffseg::io_error(
-      message(path.string(), ": cannot be written (", reason, "); choose another place"));
+[[noreturn]] void refuse_output(const fs::path& path, int error) {
+  const std::string reason =
+      message(path.string(), ": cannot be written (", std::strerror(error), "); ");
+  if (error == ENOSPC || error == EDQUOT)
+    throw DiskFull(reason + "make room, or choose another place");
+  throw diffseg::io_error(reason + "choose another place");
 }
 
-/// In the target's folder, so that the rename stays on one file system.
-fs::path name_beside(const fs::path& target) {
-  std::random_device random;
-  return target.string() + "." + std::to_string(random()) + ".tmp";
+/// A descriptor that is closed, whatever happens.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return number_; }
+  /// Closes it; 0, or why what was written may not be there.
+  int close() { return ::close(std::exchange(number_, -1)) == 0 ? 0 : errno; }
+
+ private:
+  int number_;
+};
+
+/// What is left of `file`, behind `bytes`.
+void read_rest(int file, Bytes& bytes, const fs::path& path) {
+  std::size_t filled = 0;
+  for (;;) {
+    if (filled == bytes.size()) bytes.resize(std::max<std::size_t>(1U << 16U, 2 * bytes.size()));
+    const ssize_t count = ::read(file, bytes.data() + filled, bytes.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) refuse_input(path, errno);
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+  }
+  bytes.resize(filled);
+}
+
+/// 0, or why not all of it is written.
+int write_all(int file, const Bytes& bytes) {
+  for (std::size_t begin = 0; begin < bytes.size();) {
+    const ssize_t count = ::write(file, bytes.data() + begin, bytes.size() - begin);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno;
+    begin += static_cast<std::size_t>(count);
+  }
+  return 0;
+}
+
+/// What can be refused before anything is written.
+void check_target(const fs::path& target) {
+  constexpr std::size_t longest = 255;  // bytes, of every common file system
+  std::error_code error;
+  const std::string name = target.filename().string();
+  if (name.size() > longest) {
+    throw diffseg::io_error(message(target.string(), ": cannot be written (its name has ",
+                                    name.size(), " bytes, at most ", longest,
+                                    " are possible); give the input a shorter name"));
+  }
+  if (target.has_parent_path()) fs::create_directories(target.parent_path(), error);
+  if (error) refuse_output(target, error.value());
+  if (fs::is_directory(target, error)) {
+    throw diffseg::io_error(target.string() +
+                            ": cannot be written (a folder of that name exists); choose another "
+                            "place");
+  }
+}
+
+void write_beside(const TemporaryFile& beside, const OutputFile& file) {
+  Descriptor descriptor(beside.open());
+  int error = descriptor.get() < 0 ? errno : write_all(descriptor.get(), file.bytes);
+  if (descriptor.get() >= 0) {
+    const int closed = descriptor.close();
+    if (error == 0) error = closed;
+  }
+  if (error != 0) refuse_output(file.path, error);
 }
 
 }  // namespace
@@ -41,43 +113,41 @@ Bytes read_file(const fs::path& path) {
   if (fs::is_directory(path, ignored)) {
     throw diffseg::io_error(path.string() + ": is a folder; give its photos, as in FOLDER/*.jpg");
   }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  Bytes bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file || file.bad()) {
-    throw diffseg::io_error(message(path.string(), ": cannot be read (", system_reason(),
-                                    "); check the name and its permissions"));
-  }
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) refuse_input(path, errno);
+  const auto size = fs::file_size(path, ignored);
+  // One byte more than there is, so that the end is seen without growing.
+  Bytes bytes(ignored ? 0 : static_cast<std::size_t>(size) + 1);
+  read_rest(file.get(), bytes, path);
   return bytes;
 }
 
-OutputFiles::~OutputFiles() {
-  std::error_code ignored;
-  for (const auto& [beside, target] : pending_) fs::remove(beside, ignored);
-}
-
-void OutputFiles::add(const fs::path& target, const Bytes& bytes) {
-  std::error_code error;
-  if (target.has_parent_path()) fs::create_directories(target.parent_path(), error);
-  if (error) refuse_output(target, error.message());
-  if (fs::is_directory(target, error)) refuse_output(target, "a folder of that name exists");
-  pending_.emplace_back(name_beside(target), target);
-  errno = 0;
-  std::ofstream file(pending_.back().first, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file) refuse_output(target, system_reason());
-}
-
-void OutputFiles::commit() {
-  while (!pending_.empty()) {
-    const auto& [beside, target] = pending_.back();
-    std::error_code error;
-    fs::rename(beside, target, error);
-    if (error) refuse_output(target, error.message());
-    pending_.pop_back();
+void write_files(const std::vector<OutputFile>& files) {
+  for (const OutputFile& file : files) check_target(file.path);
+  std::vector<TemporaryFile> beside;
+  beside.reserve(files.size());
+  for (const OutputFile& file : files) {
+    beside.emplace_back(file.path.parent_path());
+    write_beside(beside.back(), file);
   }
+  if (files.size() > 1) {
+    std::error_code error;
+    fs::remove(files.back().path, error);
+    if (error) refuse_output(files.back().path, error.value());
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const int error = beside[i].rename_to(files[i].path);
+    if (error != 0) refuse_output(files[i].path, error);
+  }
+}
+
+std::string why_unwritable(const fs::path& folder) {
+  std::error_code ignored;
+  fs::path existing = fs::absolute(folder.empty() ? "." : folder, ignored);
+  while (!fs::exists(fs::symlink_status(existing, ignored)) && existing.has_relative_path())
+    existing = existing.parent_path();
+  if (!fs::is_directory(existing, ignored)) return std::strerror(ENOTDIR);
+  return ::access(existing.c_str(), W_OK | X_OK) == 0 ? "" : std::strerror(errno);
 }
 
 }  // namespace cli

@@ -7,10 +7,12 @@
 #include <diffseg/io/error.hpp>
 #include <diffseg/io/npy.hpp>
 #include <numeric>
+#include <set>
 
 #include "array_files.hpp"
 #include "array_use.hpp"
 #include "manifest.hpp"
+#include "sidecar.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -204,12 +206,14 @@ Attention read_by_shape(const std::vector<fs::path>& paths, const diffseg::SkipT
 }
 
 /// The files of a folder, by name: its manifest alone, if it has one.
-std::vector<fs::path> list_folder(const fs::path& folder) {
+std::vector<fs::path> list_arrays(const fs::path& folder) {
   std::vector<fs::path> arrays;
   std::vector<fs::path> manifests;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (ArrayFiles::reads(entry.path())) arrays.push_back(entry.path());
-    if (entry.path().extension() == ".json") manifests.push_back(entry.path());
+    const fs::path& path = entry.path();
+    if (path.filename().string().starts_with('.')) continue;
+    if (ArrayFiles::reads(path)) arrays.push_back(path);
+    if (path.extension() == ".json" && !is_sidecar(path)) manifests.push_back(path);
   }
   if (manifests.size() > 1)
     throw diffseg::io_error(folder.string() + ": folder: holds several .json files; name one");
@@ -221,15 +225,23 @@ std::vector<fs::path> list_folder(const fs::path& folder) {
   return manifests.empty() ? arrays : manifests;
 }
 
+std::vector<fs::path> list_files(const std::vector<fs::path>& paths) {
+  std::vector<fs::path> files;
+  for (const fs::path& path : paths) {
+    const auto listed = fs::is_directory(path) ? list_arrays(path) : std::vector<fs::path>{path};
+    files.insert(files.end(), listed.begin(), listed.end());
+  }
+  return files;
+}
+
+bool is_manifest(const fs::path& file) {
+  return file.extension() == ".json";
+}
+
 }  // namespace
 
 Attention read_attention(const std::vector<fs::path>& paths, const diffseg::SkipTokens& skip) {
-  std::vector<fs::path> files;
-  for (const fs::path& path : paths) {
-    const auto listed = fs::is_directory(path) ? list_folder(path) : std::vector<fs::path>{path};
-    files.insert(files.end(), listed.begin(), listed.end());
-  }
-  const auto is_manifest = [](const fs::path& file) { return file.extension() == ".json"; };
+  const std::vector<fs::path> files = list_files(paths);
   const bool manifest = std::any_of(files.begin(), files.end(), is_manifest);
   if (manifest && files.size() > 1)
     throw diffseg::io_error(
@@ -245,6 +257,17 @@ Attention read_attention(const std::vector<fs::path>& paths, const diffseg::Skip
   normalise(attention.weights);
   check_tokens(attention, files.front().string());
   return attention;
+}
+
+std::vector<fs::path> files_of(const std::vector<fs::path>& paths) {
+  std::vector<fs::path> files = list_files(paths);
+  if (!is_manifest(files.front())) return files;
+  const Manifest manifest = read_manifest(files.front());
+  std::set<fs::path> arrays;
+  for (const ManifestEntry& entry : manifest.layers) arrays.insert(entry.file);
+  for (const ManifestEntry& entry : manifest.cross) arrays.insert(entry.file);
+  files.insert(files.end(), arrays.begin(), arrays.end());
+  return files;
 }
 
 }  // namespace cli

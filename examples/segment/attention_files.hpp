@@ -27,4 +27,8 @@ struct Attention {
 [[nodiscard]] Attention read_attention(const std::vector<std::filesystem::path>& paths,
                                        const diffseg::SkipTokens& skip = {});
 
+/// Every file that read_attention would read of `paths`; it throws as that does.
+[[nodiscard]] std::vector<std::filesystem::path> files_of(
+    const std::vector<std::filesystem::path>& paths);
+
 }  // namespace cli

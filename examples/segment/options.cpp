@@ -30,8 +30,10 @@ constexpr const char* description =
   segment                                   segment the bundled photo
   segment cat.jpg                           write cat.labels.png and cat.overlay.png here
   segment --threshold 1.0 *.jpg -o out      finer segments, many photos, into folder out
+  segment -r photos -o out                  a folder with its folders; again: what is not yet done
   segment --segments 5 cat.jpg              five segments
-  segment --json cat.jpg | jq .photos[0]    numbers for another program
+  segment --json cat.jpg | jq 'select(.ok).labels'
+                                            numbers for another program
   segment --attention cat.json --image cat.jpg --names cat,grass
                                             attention of a model instead of a stand-in
   segment --profile --trace t.json cat.jpg  where the time goes (open t.json in Perfetto)
@@ -39,13 +41,19 @@ constexpr const char* description =
 Splits photos into segments with DiffSeg. Photos have no diffusion attention: a stand-in made of
 colour, texture and position takes its place, unless --attention gives files with that of a model
 (docs/real_attention.md). NAME.labels.png holds the label ids as palette indices (16-bit grey beyond
-256 labels), NAME.overlay.png the tinted photo, NAME.overlay.jpg where it is large.
+256 labels), NAME.overlay.png the tinted photo, NAME.overlay.jpg where it is large. NAME.json comes
+last: with it a photo is done, and the same command passes it over until photo, options or results
+change (docs/many_photos.md).
 
 Photos are JPEG, PNG or WebP, turned upright as their EXIF record says; transparency lies over white,
 colour profiles are left alone. Above 100 megapixels they are scaled down while they are read; their
 labels have their own size up to 250 megapixels.
 
-Exit status: 0 done, 1 a photo or an output failed (the others were still processed), 2 usage.)";
+A PHOTO is a file, a folder, a 'quoted pattern', @list.txt (a path a line, or between zeros; @-:
+on stdin) or - (a photo on stdin). In folders, hidden files, __MACOSX and results are passed over.
+
+Exit status: 0 done, 1 a photo or an output failed (the others were still processed), 2 usage,
+130 and 143 after SIGINT and SIGTERM: nothing is half-written, the same command goes on.)";
 
 /// "N" or "HxW" with numbers >= 1; a usage error otherwise.
 GridSize parse_size(const std::string& option, std::string_view text) {
@@ -129,7 +137,8 @@ std::vector<double> parse_sweep(const std::string& text) {
 }
 
 void add_work_options(CLI::App& app, Options& options) {
-  app.add_option("photo", options.photos, "JPEG, PNG or WebP files; none: the bundled photo")
+  app.add_option("photo", options.inputs,
+                 "JPEG, PNG or WebP files, or folders; none: the bundled photo")
       ->option_text("PHOTO ...");
   auto* const threshold =
       app.add_option_function<std::vector<std::string>>(
@@ -179,10 +188,12 @@ void add_skip_options(CLI::App& app, diffseg::SkipTokens& skip) {
 void add_attention_options(CLI::App& app, Options& options) {
   app.add_option(
          "--attention", options.attention,
-         "Attention of one photo: a manifest, a folder, or .npy, .npz and .safetensors files")
+         "Attention of one photo: a manifest, a folder, or .npy, .npz and .safetensors files; of "
+         "many: a folder of manifests or of folders, or @list.txt of them")
       ->option_text("FILE|DIR ...");
-  app.add_option("--image", options.image, "The photo of the attention, for its size and overlay")
-      ->option_text("PHOTO");
+  app.add_option("--image", options.image,
+                 "The photo of the attention, for its size and overlay; a folder of them for many")
+      ->option_text("PHOTO|DIR");
   app.add_option("--sinks", options.sinks,
                  "Leave out keys that get more than this share of a layer's attention, 0..1, and "
                  "8 times an even share (default none; 0.1 finds sinks)")
@@ -208,10 +219,9 @@ void settle_attention(const CLI::App& app, Options& options) {
     }
     return;
   }
-  if (!options.photos.empty()) {
-    throw CLI::ValidationError(
-        "--attention", message("takes the place of photos; give '", options.photos.front().string(),
-                               "' as --image"));
+  if (!options.inputs.empty()) {
+    throw CLI::ValidationError("--attention", message("takes the place of photos; give '",
+                                                      options.inputs.front(), "' as --image"));
   }
   options.model_threshold = app.count("--threshold") == 0 && options.segments == 0;
   if (app.count("--refine") == 0) options.refine = false;
@@ -261,11 +271,57 @@ void add_output_options(CLI::App& app, Options& options) {
   app.add_option("-o,--output", options.output,
                  "Folder of the results, made when missing (default: here)")
       ->option_text("DIR");
-  app.add_flag("-j,--json", options.json, "Print a JSON summary on stdout");
+  app.add_flag("-j,--json", options.json,
+               "Print JSON lines on stdout: an object a photo, then a summary of all");
+  app.add_flag("-q,--quiet", options.quiet, "Neither a bar nor a summary on stderr");
   app.add_flag("-p,--profile", options.profile,
-               "Print the time of each stage and the bottleneck on stderr");
-  app.add_option("--trace", options.trace, "Write a Chrome trace")->option_text("FILE");
+               "Print the time of each stage and the bottleneck on stderr; implies --force");
+  app.add_option("--trace", options.trace, "Write a Chrome trace; implies --force")
+      ->option_text("FILE");
   app.set_version_flag("--version", "segment (diffseg) " DIFFSEG_VERSION);
+}
+
+/// A number of bytes, with K, M, G or T behind it where it is in units of 1000; a usage error
+/// otherwise.
+double parse_bytes(const std::string& option, const std::string& text) {
+  constexpr std::string_view units = "KMGT";
+  const std::size_t unit = text.empty() ? std::string_view::npos : units.find(text.back());
+  const bool plain = unit == std::string_view::npos;
+  const double number = parse_positive(option, plain ? text : text.substr(0, text.size() - 1));
+  return plain ? number : number * std::pow(1000.0, static_cast<double>(unit + 1));
+}
+
+void add_batch_options(CLI::App& app, Options& options) {
+  app.add_flag("-r,--recursive", options.recursive,
+               "Photos in folders of folders as well; their folders are kept below --output");
+  app.add_flag("--force", options.force, "Do photos again that are done");
+  app.add_option(
+         "--jobs", options.jobs,
+         "Photos at a time, one thread each (default: as many as cores; a photo alone takes "
+         "all)")
+      ->check(CLI::Range(1, 4096))
+      ->option_text("N");
+  app.add_option("--threads", options.threads, "Threads of each photo")
+      ->check(CLI::Range(1, 4096))
+      ->option_text("N");
+  app.add_option_function<std::string>(
+         "--memory",
+         [&](const std::string& text) { options.memory = parse_bytes("--memory", text); },
+         "For all photos at a time, as 4G; the next one waits (default three quarters of what is "
+         "free)")
+      ->option_text("BYTES");
+  app.add_option_function<std::string>(
+         "--shard",
+         [&](const std::string& text) {
+           try {
+             options.shard = parse_shard(text, [](const char* name) { return std::getenv(name); });
+           } catch (const std::invalid_argument& error) {
+             throw CLI::ValidationError("--shard", error.what());
+           }
+         },
+         "Part I of N of the photos, I = 0 .. N-1, dealt by their names; auto: as Slurm, "
+         "Kubernetes, Open MPI or PMI tell, auto/N where N is not told")
+      ->option_text("I/N|auto");
 }
 
 }  // namespace
@@ -277,6 +333,7 @@ std::variant<Options, ExitStatus> parse_options(int count, char** arguments) {
   add_attention_options(app, options);
   add_finish_options(app, options);
   add_output_options(app, options);
+  add_batch_options(app, options);
   try {
     app.parse(count, arguments);
     settle_attention(app, options);
@@ -285,8 +342,9 @@ std::variant<Options, ExitStatus> parse_options(int count, char** arguments) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  if (options.photos.empty() && options.attention.empty())
-    options.photos.emplace_back(DIFFSEG_EXAMPLE_DATA "/chelsea.jpg");
+  options.force = options.force || options.wants_profile();
+  if (options.inputs.empty() && options.attention.empty())
+    options.inputs.emplace_back(DIFFSEG_EXAMPLE_DATA "/chelsea.jpg");
   return options;
 }
 

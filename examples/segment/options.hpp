@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "shard.hpp"
+
 namespace cli {
 
 /// A word that labels may be named with.
@@ -20,11 +22,11 @@ struct WantedNoun {
 /// How the tinted photo is written; automatic: PNG, beyond 4 megapixels JPEG.
 enum class OverlayKind { automatic, png, jpg, none };
 
-/// What the command line asks for.
+/// What the command line asks for. What changes a result belongs into options_hash (sidecar.hpp).
 struct Options {
-  std::vector<std::filesystem::path> photos;     ///< never empty without attention
+  std::vector<std::string> inputs;               ///< photos, folders, patterns, lists
   std::vector<std::filesystem::path> attention;  ///< files instead of photos; empty: none
-  std::filesystem::path image;                   ///< photo of the attention; empty: none
+  std::filesystem::path image;                   ///< photo of the attention, or a folder of them
   diffseg::SkipTokens skip;                      ///< tokens of the attention that are no cells
   std::vector<WantedNoun> nouns;                 ///< to name the labels with
   std::vector<double> thresholds;  ///< one an iteration, nats; empty: chosen for each photo
@@ -43,6 +45,15 @@ struct Options {
   std::filesystem::path trace;   ///< empty: none
   bool profile = false;
   bool json = false;
+  bool quiet = false;          ///< neither bar nor summary
+  bool recursive = false;      ///< folders of folders as well
+  bool force = false;          ///< also what an earlier run did
+  Shard shard;                 ///< the part of the photos that is ours
+  diffseg::Index jobs = 0;     ///< photos at a time; 0: as many as there are cores
+  diffseg::Index threads = 0;  ///< of each; 0: one, of a single photo all
+  double memory = 0;           ///< bytes for all at a time; 0: most of what there is
+
+  [[nodiscard]] bool wants_profile() const { return profile || !trace.empty(); }
 };
 
 /// The exit status when there is nothing (more) to do: 0 after --help and --version, 2 after a

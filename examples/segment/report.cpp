@@ -2,61 +2,14 @@
 #include "report.hpp"
 
 #include <iomanip>
-#include <nlohmann/json.hpp>
 #include <ostream>
+#include <utility>
 
 #include "bandwidth.hpp"
 
 namespace cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json to_json(diffseg::GridSize size) {
-  return {{"height", size.height}, {"width", size.width}};
-}
-
-Json strings(const std::vector<std::filesystem::path>& paths) {
-  Json list = Json::array();
-  for (const auto& path : paths) list.push_back(path.string());
-  return list;
-}
-
-Json to_json(const Options& options, const PhotoReport& report) {
-  Json json;
-  if (options.attention.empty() || !report.photo.empty()) json["photo"] = report.photo.string();
-  if (!options.attention.empty()) json["attention"] = strings(options.attention);
-  json["ok"] = report.error.empty();
-  if (!report.error.empty()) {
-    json["error"] = report.error;
-    return json;
-  }
-  if (!report.photo.empty()) json["size"] = to_json(report.size);
-  json["grid"] = to_json(report.grid);
-  json["label_size"] = to_json(report.label_size);
-  json["thresholds"] = report.thresholds;
-  json["labels"] = report.shares.size();
-  json["shares"] = report.shares;
-  json["proposals"] = report.per_iteration;
-  for (const auto& [word, labels] : report.names)
-    json["names"].push_back({{"word", word}, {"labels", labels}});
-  for (const diffseg::SweepPoint& point : report.sweep) {
-    json["sweep"].push_back({{"threshold", point.threshold},
-                             {"segments", point.segments},
-                             {"information", point.information},
-                             {"entropy", point.entropy},
-                             {"score", point.score}});
-  }
-  if (!report.hint.empty()) json["hint"] = report.hint;
-  if (!report.note.empty()) json["note"] = report.note;
-  json["milliseconds"] = {{"read", report.read_milliseconds},
-                          {"segment", report.segment_milliseconds},
-                          {"write", report.write_milliseconds}};
-  json["files"] = {{"labels", report.label_file.string()}};
-  if (!report.overlay_file.empty()) json["files"]["overlay"] = report.overlay_file.string();
-  return json;
-}
 
 void print_names(std::ostream& out, const PhotoReport& report) {
   for (const auto& [word, labels] : report.names) {
@@ -68,19 +21,13 @@ void print_names(std::ostream& out, const PhotoReport& report) {
 
 void print_sweep(std::ostream& out, const PhotoReport& report) {
   if (report.sweep.empty()) return;
-  out << "  threshold  segments  information  entropy   score\n" << std::setprecision(3);
+  out << "  threshold  segments  information  entropy   score\n"
+      << std::fixed << std::setprecision(3);
   for (const diffseg::SweepPoint& point : report.sweep) {
     out << std::setw(11) << point.threshold << std::setw(10) << point.segments << std::setw(13)
         << point.information << std::setw(9) << point.entropy << std::setw(8) << point.score
         << '\n';
   }
-}
-
-/// What the thresholds of all photos are: numbers, or how they are chosen.
-Json wanted_thresholds(const Options& options) {
-  if (!options.thresholds.empty()) return options.thresholds;
-  if (options.segments > 0) return {{"segments", options.segments}};
-  return options.model_threshold ? "model" : "auto";
 }
 
 }  // namespace
@@ -92,29 +39,21 @@ std::vector<double> pixel_shares(const diffseg::Labels& labels) {
   return shares;
 }
 
-void print_json(std::ostream& out, const Options& options,
-                const std::vector<PhotoReport>& reports) {
-  Json photos = Json::array();
-  for (const PhotoReport& report : reports) photos.push_back(to_json(options, report));
-  const Json json{{"thresholds", wanted_thresholds(options)}, {"photos", std::move(photos)}};
-  // File names need not be UTF-8.
-  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-}
-
-void print_text(std::ostream& out, const Options& options,
-                const std::vector<PhotoReport>& reports) {
-  for (const PhotoReport& report : reports) {
-    if (!report.error.empty()) continue;
-    const auto& name = options.attention.empty() ? report.photo : options.attention.front();
-    const auto& size = report.photo.empty() ? report.label_size : report.size;
-    out << name.string() << ": " << size.height << "x" << size.width << ", " << report.shares.size()
-        << " segments in " << std::fixed << std::setprecision(0) << report.segment_milliseconds
-        << " ms -> " << report.label_file.string();
-    if (!report.overlay_file.empty()) out << ", " << report.overlay_file.string();
-    out << '\n';
-    print_names(out, report);
-    print_sweep(out, report);
+void print_text(std::ostream& out, const PhotoReport& report) {
+  const auto& size = report.photo.empty() ? report.label_size : report.size;
+  out << report.name << ": " << size.height << "x" << size.width << ", " << report.shares.size()
+      << " segments ";
+  if (report.skipped) {
+    out << "(done before)";
+  } else {
+    out << "in " << std::fixed << std::setprecision(0) << report.segment_milliseconds << " ms";
   }
+  const char* separator = " -> ";
+  for (const auto& [kind, file] : report.files)
+    out << std::exchange(separator, ", ") << file.string();
+  out << '\n';
+  print_names(out, report);
+  print_sweep(out, report);
 }
 
 void print_profile(std::ostream& out, const diffseg::Profile& profile) {

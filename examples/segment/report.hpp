@@ -8,16 +8,18 @@
 #include <filesystem>
 #include <iosfwd>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include "options.hpp"
 
 namespace cli {
 
 /// What became of one photo, or of the attention of one.
 struct PhotoReport {
-  std::filesystem::path photo;  ///< empty: attention without its photo
-  std::string error = {};       ///< why it failed; empty: it did not, and everything below is set
+  std::string name = {};                              ///< as messages call it
+  std::filesystem::path photo = {};                   ///< empty: attention without its photo
+  std::vector<std::filesystem::path> attention = {};  ///< empty: a photo alone
+  std::string error = {};  ///< why it failed; empty: it did not, and everything below is set
+  bool skipped = false;    ///< an earlier run did it; what follows is what that run told
 
   diffseg::GridSize size = {};
   diffseg::GridSize grid = {};                     ///< of the maps
@@ -27,23 +29,19 @@ struct PhotoReport {
   std::vector<double> thresholds = {};             ///< one an iteration, given or chosen
   std::vector<diffseg::SweepPoint> sweep = {};     ///< as asked for
   std::string hint = {};                           ///< what to try; empty: nothing to say
-  std::string note = {};                           ///< what was done to the photo; empty: nothing
+  std::vector<std::string> notes = {};             ///< what was passed over in its files
   double read_milliseconds = 0;
   double segment_milliseconds = 0;
   double write_milliseconds = 0;
-  std::filesystem::path label_file = {};
-  std::filesystem::path overlay_file = {};  ///< empty: none
+  std::vector<std::pair<std::string, std::filesystem::path>> files = {};  ///< what each is, where
   std::vector<diffseg::Names::Group> names = {};
 };
 
 /// Share of the pixels of each label.
 [[nodiscard]] std::vector<double> pixel_shares(const diffseg::Labels& labels);
 
-/// One JSON document about all photos.
-void print_json(std::ostream& out, const Options& options, const std::vector<PhotoReport>& reports);
-
-/// One line a photo that worked, one a name, and the table of its sweep.
-void print_text(std::ostream& out, const Options& options, const std::vector<PhotoReport>& reports);
+/// One line about a photo that worked, one a name, and the table of its sweep.
+void print_text(std::ostream& out, const PhotoReport& report);
 
 /// The stage table; rows of inner scopes are indented.
 void print_profile(std::ostream& out, const diffseg::Profile& profile);

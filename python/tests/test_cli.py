@@ -60,8 +60,13 @@ def labels_of(folder, name):
     return np.asarray(Image.open(folder / f"{name}.labels.png"))
 
 
+def lines(text):
+    """The objects of --json: a photo each, then the summary."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def summary(text):
-    photo = json.loads(text)["photos"][0]
+    photo = lines(text)[0]
     for passing in ("milliseconds", "files", "shares"):
         photo.pop(passing)
     # The program is compiled for this machine, which rounds otherwise.
@@ -84,6 +89,8 @@ def test_a_photo_has_the_labels_of_the_program(tmp_path, photo, options):
     labels, expected = (labels_of(tmp_path / kind, "photo") for kind in ("python", "cpp"))
     assert labels.shape == expected.shape and (labels == expected).mean() > 0.995
     assert summary(mine) == summary(theirs)
+    ends = [lines(text)[-1]["summary"] | {"seconds": 0} for text in (mine, theirs)]
+    assert ends[0] == ends[1] and ends[0]["done"] == 1
     overlays = [np.asarray(Image.open(tmp_path / kind / "photo.overlay.png")).astype(int)
                 for kind in ("python", "cpp")]
     assert (np.abs(overlays[0] - overlays[1]).max(-1) <= 1).mean() > 0.98
@@ -116,7 +123,7 @@ def test_tokens_that_are_no_cells_and_a_model_that_is_known(tmp_path, random, op
     labels, expected = (labels_of(tmp_path / kind, "dog") for kind in ("python", "cpp"))
     assert (labels == expected).mean() > 0.999
     assert summary(mine) == summary(theirs)
-    thresholds = json.loads(mine)["photos"][0]["thresholds"]
+    thresholds = lines(mine)[0]["thresholds"]
     assert (thresholds == [0.3] * 3) == ("-t" not in options)
 
 
@@ -157,11 +164,11 @@ def test_formats_that_only_pillow_reads_lie_upright_on_white(tmp_path, photo):
     turned[0x0112] = 6
     stored.save(tmp_path / "turned.tiff", exif=turned)
     stored.convert("L").save(tmp_path / "grey.bmp")
-    out = json.loads(run(tmp_path / "clear.webp", tmp_path / "turned.tiff", tmp_path / "grey.bmp",
-                         "-o", tmp_path / "out", "--json"))
-    assert [one["size"] for one in out["photos"]] == [{"height": 96, "width": 64},
-                                                      {"height": 64, "width": 96},
-                                                      {"height": 96, "width": 64}]
+    out = lines(run(tmp_path / "clear.webp", tmp_path / "turned.tiff", tmp_path / "grey.bmp",
+                    "-o", tmp_path / "out", "--json"))
+    assert [one["size"] for one in out[:-1]] == [{"height": 96, "width": 64},
+                                                 {"height": 64, "width": 96},
+                                                 {"height": 96, "width": 64}]
     over = np.asarray(Image.open(tmp_path / "out/clear.overlay.png"))
     assert over[4:8, 10:50].mean() > 140  # a tint over white
     assert np.asarray(Image.open(tmp_path / "out/turned.labels.png")).shape == (64, 96)

@@ -33,3 +33,27 @@ function(expect_equal what actual expected)
     message(SEND_ERROR "${what}: ${actual} instead of ${expected}")
   endif()
 endfunction()
+
+# Line `number` of OUT, counted from 0, into LINE: an object of --json.
+function(read_line number)
+  set(rest "${OUT}")
+  foreach(i RANGE ${number})
+    string(FIND "${rest}" "\n" end)
+    string(SUBSTRING "${rest}" 0 ${end} line)
+    math(EXPR begin "${end} + 1")
+    string(SUBSTRING "${rest}" ${begin} -1 rest)
+  endforeach()
+  set(LINE "${line}" PARENT_SCOPE)
+endfunction()
+
+# The value of line `number` of OUT at the keys of ARGN.
+function(expect_json_of number expected)
+  read_line(${number})
+  string(JSON actual GET "${LINE}" ${ARGN})
+  expect_equal("${ARGN}" "${actual}" "${expected}")
+endfunction()
+
+# The same of the first line.
+function(expect_json expected)
+  expect_json_of(0 "${expected}" ${ARGN})
+endfunction()

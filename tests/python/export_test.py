@@ -104,7 +104,7 @@ def run_segment(folder, manifest, size, thresholds):
                "--threshold", ",".join(map(str, thresholds))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)["photos"][0]
+    report = json.loads(done.stdout.splitlines()[0])
     return read_labels(report["files"]["labels"]), report
 
 

@@ -197,7 +197,7 @@ def check_labels(manifest, mean, grid, folder):
          "--size", f"{8 * grid[0]}x{8 * grid[1]}", "--threshold", ",".join(map(str, THRESHOLDS))],
         capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)["photos"][0]
+    report = json.loads(done.stdout.splitlines()[0])
     equal = (read_labels(report["files"]["labels"]) == expected).mean()
     assert equal >= 0.999, f"{100 * equal} % of the labels are equal"
     return f"{report['labels']} labels of {count} proposals, {100 * equal:.3f} % equal"

@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         help="DiffSeg and nothing more: --no-refine --no-tidy --no-fit-borders")
     add("-o", "--output", type=path, default=path(), metavar="DIR",
         help="folder of the results, made when missing (default: here)")
-    add("-j", "--json", action="store_true", help="print a JSON summary on stdout")
+    add("-j", "--json", action="store_true", help="print JSON lines on stdout: an object a photo, then a summary of all")
     add("-p", "--profile", action="store_true",
         help="print the time of each stage and the bottleneck on stderr")
     add("--trace", type=path, metavar="FILE", help="write a Chrome trace")
@@ -368,6 +368,7 @@ def _run(options: argparse.Namespace) -> list[Report]:
     for report in reports:
         report.error = _guarded(str(report.source),
                                 lambda report=report: _process(report, options, taken))
+        _tell(report, options)
     return reports
 
 
@@ -401,27 +402,35 @@ def _json_of(report: Report, options: argparse.Namespace) -> dict[str, Any]:
                      "files": {name: str(file) for name, file in report.files.items()}}
 
 
-def _print(reports: list[Report], options: argparse.Namespace) -> None:
+def _tell(report: Report, options: argparse.Namespace) -> None:
+    """A photo as it is done."""
     if options.json:
-        wanted = (options.threshold or ({"segments": options.segments} if options.segments else
-                                        "model" if options.by_model else "auto"))
-        print(json.dumps({"thresholds": wanted,
-                          "photos": [_json_of(report, options) for report in reports]}, indent=2))
+        print(json.dumps(_json_of(report, options)), flush=True)
         return
-    for report in reports:
-        if report.error:
-            continue
-        height, width = report.size or report.label_size
-        print(f"{report.source}: {height}x{width}, {len(report.shares)} segments in "
-              f"{report.milliseconds['segment']:.0f} ms -> "
-              + ", ".join(map(str, report.files.values())))
-        for word, labels in report.names:
-            print(f"  {word}:", *labels)
-        if report.sweep:
-            print("  threshold  segments  information  entropy   score")
-        for point in report.sweep:
-            print(f"{point.threshold:11.3f}{point.segments:10}{point.information:13.3f}"
-                  f"{point.entropy:9.3f}{point.score:8.3f}")
+    if report.error:
+        return
+    height, width = report.size or report.label_size
+    print(f"{report.source}: {height}x{width}, {len(report.shares)} segments in "
+          f"{report.milliseconds['segment']:.0f} ms -> "
+          + ", ".join(map(str, report.files.values())))
+    for word, labels in report.names:
+        print(f"  {word}:", *labels)
+    if report.sweep:
+        print("  threshold  segments  information  entropy   score")
+    for point in report.sweep:
+        print(f"{point.threshold:11.3f}{point.segments:10}{point.information:13.3f}"
+              f"{point.entropy:9.3f}{point.score:8.3f}")
+
+
+def _print_summary(reports: list[Report], options: argparse.Namespace, seconds: float) -> None:
+    wanted = (options.threshold or ({"segments": options.segments} if options.segments else
+                                    "model" if options.by_model else "auto"))
+    failures = [{"name": str(report.source), "error": report.error}
+                for report in reports if report.error]
+    print(json.dumps({"summary": {
+        "thresholds": wanted, "photos": len(reports), "done": len(reports) - len(failures),
+        "skipped": 0, "failed": len(failures), "left": 0, "seconds": seconds,
+        "failures": failures}}))
 
 
 def _print_profile(rows: list[_core.ProfileRow]) -> None:
@@ -439,6 +448,7 @@ def _print_profile(rows: list[_core.ProfileRow]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status."""
     options = parse(arguments)
+    begin = time.perf_counter()
     try:
         with _core.Profile() as profile:
             reports = _run(options)
@@ -450,7 +460,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.trace:
         failed.append(_guarded(str(options.trace), lambda: _write(
             options.trace, lambda file: file.write_text(profile.trace()))))
-    _print(reports, options)
+    if options.json:
+        _print_summary(reports, options, time.perf_counter() - begin)
     return 1 if any(failed) else 0
 
 
