@@ -15,6 +15,7 @@
 
 #include "attention_files.hpp"
 #include "files.hpp"
+#include "formats/formats.hpp"
 #include "nouns.hpp"
 #include "options.hpp"
 #include "overlay.hpp"
@@ -161,11 +162,13 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
 }
 
 void write_results(const diffseg::Image<float>& photo, const diffseg::Labels& labels,
-                   const PhotoReport& report) {
+                   const Options& options, const PhotoReport& report) {
   const diffseg::detail::ProfileScope scope("write results");
   const auto palette = make_palette(labels.count());
   OutputFiles files;
-  files.add(report.label_file, encode_label_png(labels, palette));
+  const Scene scene{photo, labels, report.names, palette, report.photo.filename().string()};
+  for (std::size_t i = 0; i < options.formats.size(); ++i)
+    files.add(report.format_files[i], encode(options.formats[i], scene));
   if (!report.overlay_file.empty()) {
     files.add(report.overlay_file,
               encode_colour_png(photo.size, draw_overlay(photo, labels, palette)));
@@ -179,9 +182,12 @@ void claim_results(PhotoReport& report, const fs::path& source, const Options& o
   // A folder may be written as ".." or end in a slash.
   const std::string stem =
       (fs::is_directory(source) ? fs::canonical(source).filename() : source.stem()).string();
-  report.label_file = options.output / (stem + ".labels.png");
+  for (const Format format : options.formats)
+    report.format_files.push_back(options.output / (stem + std::string(suffix(format))));
   if (!report.photo.empty()) report.overlay_file = options.output / (stem + ".overlay.png");
-  for (const fs::path& file : {report.label_file, report.overlay_file}) {
+  auto results = report.format_files;
+  results.push_back(report.overlay_file);
+  for (const fs::path& file : results) {
     if (file.empty() || taken.insert(fs::weakly_canonical(fs::absolute(file))).second) continue;
     throw diffseg::io_error(message(source.string(), ": its result ", file.string(),
                                     " would replace another file of this run; "
@@ -203,7 +209,7 @@ PhotoReport process(const fs::path& photo_file, const fs::path& source, const Op
   report.segment_milliseconds = watch.lap();
   report.label_size = labels.size;
   report.shares = pixel_shares(labels);
-  write_results(photo, labels, report);
+  write_results(photo, labels, options, report);
   report.write_milliseconds = watch.lap();
   if (!report.hint.empty())
     std::cerr << "segment: " << source.string() << ": " << report.hint << '\n';

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "formats/formats.hpp"
+
 namespace cli {
 
 /// A word that labels may be named with.
@@ -36,6 +38,8 @@ struct Options {
   double min_area = 0.01;                    ///< least share of the photo that a region has, 0..1
   std::optional<diffseg::GridSize> size;     ///< of the label PNG; the photo's
   std::filesystem::path output;              ///< folder of the results; empty: here
+  std::vector<Format> formats = {Format::png};  ///< of the labels, never empty
+  std::filesystem::path html;                ///< page about the run; empty: none
   std::filesystem::path trace;               ///< empty: none
   bool profile = false;
   bool json = false;

@@ -52,7 +52,11 @@ Json to_json(const Options& options, const PhotoReport& report) {
   json["milliseconds"] = {{"read", report.read_milliseconds},
                           {"segment", report.segment_milliseconds},
                           {"write", report.write_milliseconds}};
-  json["files"] = {{"labels", report.label_file.string()}};
+  for (std::size_t i = 0; i < report.format_files.size(); ++i) {
+    const Format format = options.formats[i];
+    const std::string key(format == Format::png ? "labels" : name_of(format));
+    json["files"][key] = report.format_files[i].string();
+  }
   if (!report.overlay_file.empty()) json["files"]["overlay"] = report.overlay_file.string();
   return json;
 }
@@ -108,7 +112,9 @@ void print_text(std::ostream& out, const Options& options,
     const auto& size = report.photo.empty() ? report.label_size : report.size;
     out << name.string() << ": " << size.height << "x" << size.width << ", " << report.shares.size()
         << " segments in " << std::fixed << std::setprecision(0) << report.segment_milliseconds
-        << " ms -> " << report.label_file.string();
+        << " ms -> ";
+    const char* comma = "";
+    for (const auto& file : report.format_files) out << std::exchange(comma, ", ") << file.string();
     if (!report.overlay_file.empty()) out << ", " << report.overlay_file.string();
     out << '\n';
     print_names(out, report);

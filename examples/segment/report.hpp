@@ -30,7 +30,7 @@ struct PhotoReport {
   double read_milliseconds = 0;
   double segment_milliseconds = 0;
   double write_milliseconds = 0;
-  std::filesystem::path label_file = {};
+  std::vector<std::filesystem::path> format_files = {};  ///< as Options::formats
   std::filesystem::path overlay_file = {};  ///< empty: none, there is no photo
   std::vector<diffseg::Names::Group> names = {};
 };
