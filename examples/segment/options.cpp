@@ -267,7 +267,13 @@ void add_output_options(CLI::App& app, Options& options) {
   app.add_option("--html", options.html,
                  "Write one page that shows all photos, their segments and a table of them; with "
                  "--sweep a slider over the thresholds")
-      ->option_text("FILE");
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool good = text.ends_with(".html") || text.ends_with(".htm");
+            return good ? std::string() : "must end in .html, got '" + text + "'";
+          },
+          ""))
+      ->option_text("FILE.html");
   app.add_flag("-j,--json", options.json, "Print a JSON summary on stdout");
   app.add_flag("-p,--profile", options.profile,
                "Print the time of each stage and the bottleneck on stderr");

@@ -39,8 +39,8 @@ struct Options {
   std::optional<diffseg::GridSize> size;     ///< of the label PNG; the photo's
   std::filesystem::path output;              ///< folder of the results; empty: here
   std::vector<Format> formats = {Format::png};  ///< of the labels, never empty
-  std::filesystem::path html;                ///< page about the run; empty: none
-  std::filesystem::path trace;               ///< empty: none
+  std::filesystem::path html;                   ///< page about the run; empty: none
+  std::filesystem::path trace;                  ///< empty: none
   bool profile = false;
   bool json = false;
 };

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/preview.hpp"
 #include "options.hpp"
 
 namespace cli {
@@ -31,8 +32,10 @@ struct PhotoReport {
   double segment_milliseconds = 0;
   double write_milliseconds = 0;
   std::vector<std::filesystem::path> format_files = {};  ///< as Options::formats
-  std::filesystem::path overlay_file = {};  ///< empty: none, there is no photo
+  std::filesystem::path overlay_file = {};               ///< empty: none, there is no photo
   std::vector<diffseg::Names::Group> names = {};
+  std::vector<SliderStep> slider = {};  ///< as the sweep, until it is part of the page
+  std::string html = {};                ///< its part of the page; empty: none is asked for
 };
 
 /// Share of the pixels of each label.

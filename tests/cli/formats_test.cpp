@@ -6,7 +6,9 @@
 #include <set>
 #include <string>
 
+#include "formats/html.hpp"
 #include "formats/outlines.hpp"
+#include "formats/preview.hpp"
 #include "formats/regions.hpp"
 #include "formats/run_lengths.hpp"
 #include "formats/trace.hpp"
@@ -398,4 +400,30 @@ TEST_CASE("names of formats [unit]") {
   const std::string complaint = support::complaint([] { (void)cli::parse_formats({"tiff"}); });
   CHECK(complaint == "must be of " + cli::format_names() + "; got 'tiff'");
   CHECK(cli::suffix(Format::png) == ".labels.png");
+}
+
+TEST_CASE("text and bytes inside a page [unit]") {
+  CHECK(cli::html_escaped("<a b='c' d=\"e\">&amp;") ==
+        "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;amp;");
+  CHECK(cli::base64({'M', 'a', 'n'}) == "TWFu");
+  CHECK(cli::base64({'M', 'a'}) == "TWE=");
+  CHECK(cli::base64({0xff}) == "/w==");
+  CHECK(cli::base64({}).empty());
+}
+
+TEST_CASE("a page counts its photos and leads to those that failed [unit]") {
+  const Example example{labels_of({1, 2}, {0, 1}, 2)};
+  const std::string good = cli::html_photo(example.scene(), "<good>", "a note", {}, 1);
+  const cli::Bytes bytes = cli::html_page({good, cli::html_failure("bad", "<why>"), good});
+  const std::string page(bytes.begin(), bytes.end());
+  CHECK_THAT(page, support::Contains("<p>3 photos, 1 failed: <a href=\"#p2\">2</a></p>"));
+  CHECK_THAT(page, support::Contains("<h2>bad</h2>\n<p>&lt;why&gt;</p>"));
+  CHECK_THAT(page, support::Contains("<h2>&lt;good&gt;</h2>\n<p>a note</p>"));
+  CHECK(page.find("class=\"seen\"") == std::string::npos);  // there is no photo
+}
+
+TEST_CASE("previews have at most 640 pixels a side [unit]") {
+  CHECK(cli::preview_size({300, 451}) == GridSize{300, 451});
+  CHECK(cli::preview_size({4000, 6000}) == GridSize{426, 640});
+  CHECK(cli::preview_size({10'000, 3}) == GridSize{640, 1});
 }

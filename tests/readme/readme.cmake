@@ -5,7 +5,7 @@ set(segment "")
 if(TARGET segment)
   set(segment "$<TARGET_FILE:segment>")
 endif()
-foreach(page README.md CONTRIBUTING.md bench/README.md docs/measured.md docs/performance.md
+foreach(page README.md CONTRIBUTING.md bench/README.md docs/formats.md docs/measured.md docs/performance.md
     docs/python.md docs/real_attention.md docs/using.md)
   set(name readme)
   if(NOT page STREQUAL "README.md")

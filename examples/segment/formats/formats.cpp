@@ -36,7 +36,7 @@ constexpr std::array rows{Row{Format::png, "png", ".labels.png", &encode_png},
                           Row{Format::polygons, "polygons", ".polygons.json", &encode_polygons},
                           Row{Format::geojson, "geojson", ".geojson", &encode_geojson},
                           Row{Format::csv, "csv", ".regions.csv", &encode_csv},
-                          Row{Format::outlines, "outlines", ".outlines.png", &encode_outlines}};
+                          Row{Format::outlines, "outlines", ".outlines.jpg", &encode_outlines}};
 
 const Row& row_of(Format format) {
   return *std::find_if(rows.begin(), rows.end(),

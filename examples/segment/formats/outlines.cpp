@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "../jpeg_io.hpp"
 #include "regions.hpp"
 
 namespace cli {
@@ -118,7 +119,7 @@ Bytes draw_outlines(const Scene& scene) {
 Bytes encode_outlines(const Scene& scene) {
   if (scene.photo.values.empty())
     throw std::invalid_argument("format outlines: needs a photo to draw on; give --image");
-  return encode_colour_png(scene.photo.size, draw_outlines(scene));
+  return encode_colour_jpeg(scene.photo.size, draw_outlines(scene));
 }
 
 }  // namespace cli

@@ -9,7 +9,7 @@ namespace cli {
 /// and its number on a plate that stands in the middle of the largest square inside it.
 [[nodiscard]] Bytes draw_outlines(const Scene& scene);
 
-/// The same as a PNG. std::invalid_argument where there is no photo.
+/// The same as a JPEG. std::invalid_argument where there is no photo.
 [[nodiscard]] Bytes encode_outlines(const Scene& scene);
 
 }  // namespace cli

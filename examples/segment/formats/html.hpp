@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// One page about a run, in one file: it asks for nothing from anywhere.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "preview.hpp"
+#include "scene.hpp"
+
+namespace cli {
+
+/// The part of the page about a photo that worked: photo, segments, their table, and a slider where
+/// there are steps. `title` and `note` are plain text; an empty note is left out.
+[[nodiscard]] std::string html_photo(const Scene& scene, const std::string& title,
+                                     const std::string& note, const std::vector<SliderStep>& steps,
+                                     double threshold);
+
+/// The part about one that failed.
+[[nodiscard]] std::string html_failure(const std::string& title, const std::string& error);
+
+/// The whole page of these parts, in their order.
+[[nodiscard]] Bytes html_page(const std::vector<std::string>& parts);
+
+/// The text as it may stand between tags and in quotes.
+[[nodiscard]] std::string html_escaped(std::string_view text);
+
+/// The bytes as characters, for data: addresses.
+[[nodiscard]] std::string base64(const Bytes& bytes);
+
+}  // namespace cli
