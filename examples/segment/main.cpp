@@ -318,6 +318,7 @@ bool print_results(const Options& options, const std::vector<PhotoReport>& repor
   };
   const auto write_page = [&] {
     std::vector<std::string> parts;
+    parts.reserve(reports.size());
     for (const PhotoReport& report : reports) parts.push_back(report.html);
     OutputFiles file;
     file.add(options.html, html_page(parts));

@@ -64,6 +64,7 @@ std::string_view suffix(Format format) {
 
 std::vector<std::string_view> result_suffixes() {
   std::vector<std::string_view> suffixes;
+  suffixes.reserve(rows.size());
   for (const Row& row : rows) suffixes.push_back(row.suffix);
   return suffixes;
 }

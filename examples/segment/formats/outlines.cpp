@@ -2,17 +2,16 @@
 #include "outlines.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <diffseg/core/parallel.hpp>
 #include <stdexcept>
 #include <string>
 
 #include "../jpeg_io.hpp"
+#include "preview.hpp"
 #include "regions.hpp"
 
 namespace cli {
 
-using diffseg::Image;
 using diffseg::Index;
 using diffseg::Labels;
 
@@ -45,26 +44,18 @@ bool near_border(const Labels& labels, Index y, Index x, Index distance) {
          here[right] != *here;
 }
 
-/// `labels` have the photo's size.
-Bytes draw_lines(const Image<float>& photo, const Labels& labels,
-                 const std::vector<Colour>& palette, Index line) {
-  const auto [height, width] = photo.size;
-  Bytes pixels(static_cast<std::size_t>(photo.size.cells()) * 3);
+/// `labels` have the size of the picture [height, width, 3].
+void draw_lines(Bytes& pixels, const Labels& labels, const std::vector<Colour>& palette,
+                Index line) {
+  const auto [height, width] = labels.size;
   diffseg::detail::parallel_for(height, [&, width = width](Index y) {
-    for (Index i = y * width; i < (y + 1) * width; ++i) {
-      unsigned char* to = pixels.data() + 3 * i;
-      const float* from = photo.values.data() + i * photo.channels;
-      const bool border = near_border(labels, y, i - y * width, line);
-      const Colour& colour =
-          palette[static_cast<std::size_t>(labels.values[static_cast<std::size_t>(i)])];
-      for (Index c = 0; c < 3; ++c) {
-        const float value = std::clamp(from[photo.channels == 1 ? 0 : c], 0.0F, 1.0F);
-        to[c] = border ? colour[static_cast<std::size_t>(c)]
-                       : static_cast<unsigned char>(255.0F * value + 0.5F);
-      }
+    for (Index x = 0; x < width; ++x) {
+      if (!near_border(labels, y, x, line)) continue;
+      const std::int32_t label = labels.values[static_cast<std::size_t>(y * width + x)];
+      const Colour& colour = palette[static_cast<std::size_t>(label)];
+      std::copy(colour.begin(), colour.end(), pixels.begin() + 3 * (y * width + x));
     }
   });
-  return pixels;
 }
 
 /// A rectangle of the picture, cut where it ends.
@@ -106,7 +97,8 @@ Bytes draw_outlines(const Scene& scene) {
   const Labels stretched = same ? Labels{} : resized(scene.labels, size);
   const Labels& labels = same ? scene.labels : stretched;
   const Index longer = std::max(size.height, size.width);
-  Bytes pixels = draw_lines(scene.photo, labels, scene.palette, std::max<Index>(1, longer / 500));
+  Bytes pixels = photo_bytes(scene.photo);
+  draw_lines(pixels, labels, scene.palette, std::max<Index>(1, longer / 500));
   const auto squares = find_squares(labels);
   for (std::size_t label = 0; label < squares.size(); ++label) {
     if (squares[label].side == 0) continue;

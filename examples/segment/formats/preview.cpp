@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <diffseg/core/parallel.hpp>
 #include <numeric>
 
 #include "../overlay.hpp"
@@ -62,12 +63,16 @@ GridSize preview_size(GridSize size) {
 
 Bytes photo_bytes(const diffseg::Image<float>& photo) {
   const Index copies = photo.channels == 1 ? 3 : 1;
-  Bytes bytes;
-  bytes.reserve(photo.values.size() * static_cast<std::size_t>(copies));
-  for (const float value : photo.values) {
-    const float byte = 255.0F * std::clamp(value, 0.0F, 1.0F) + 0.5F;
-    bytes.insert(bytes.end(), static_cast<std::size_t>(copies), static_cast<unsigned char>(byte));
-  }
+  const Index row = photo.size.width * photo.channels;
+  Bytes bytes(photo.values.size() * static_cast<std::size_t>(copies));
+  diffseg::detail::parallel_for(photo.size.height, [&](Index y) {
+    const float* from = photo.values.data() + y * row;
+    unsigned char* to = bytes.data() + y * row * copies;
+    for (Index i = 0; i < row * copies; ++i) {
+      const float rounded = 255.0F * std::clamp(from[i / copies], 0.0F, 1.0F) + 0.5F;
+      to[i] = static_cast<unsigned char>(rounded);
+    }
+  });
   return bytes;
 }
 

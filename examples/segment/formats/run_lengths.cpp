@@ -66,6 +66,7 @@ std::vector<std::string> run_lengths(const Labels& labels) {
   }
   masks[static_cast<std::size_t>(current)].add(begin, height * width);
   std::vector<std::string> texts;
+  texts.reserve(masks.size());
   for (RunLengths& mask : masks) texts.push_back(mask.finish(height * width));
   return texts;
 }
