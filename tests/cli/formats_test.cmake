@@ -38,6 +38,23 @@ foreach(name exif_1.coco.json exif_1.outlines.jpg)
   expect_equal("${name} by one thread" "${one}" "${all}")
 endforeach()
 
+# Attention without a photo: names, no colours, and a page with a slider.
+execute_process(COMMAND "${MAKE_ATTENTION}" "${SCRATCH}" COMMAND_ERROR_IS_FATAL ANY)
+run(0 -o names --attention all.npz --names "lid=2-3,pet=1" -f coco,csv,geojson --sweep 0.9:1.1:0.1
+  --html names/names.html)
+file(READ "${SCRATCH}/names/all.regions.csv" table)
+expect_match("names in the table" "${table}" "\n0,pet,[0-9]+,0[.0-9]+,[-.,0-9]+,,,,[0-9 ]*\n1,lid,")
+file(READ "${SCRATCH}/names/all.coco.json" document)
+string(JSON name GET "${document}" categories 1 name)
+expect_equal("category" "${name}" "pet")
+string(JSON category GET "${document}" annotations 1 category_id)
+expect_equal("category of label 1" "${category}" "1")
+file(READ "${SCRATCH}/names/names.html" page)
+expect_match("names in the page" "${page}" "</i>1<td>lid<td>")
+string(REGEX MATCHALL "alt=\"threshold [0-9.]+: [0-9]+ segments?\"" steps "${page}")
+list(LENGTH steps count)
+expect_equal("steps of the slider" "${count}" "3")
+
 # Mistakes.
 run(2 --format png,tiff "${PHOTO}")
 expect_match("unknown format" "${ERR}" "--format: must be of png, voc, .*; got 'tiff'")
