@@ -386,7 +386,7 @@ TEST_CASE("outlines keep the photo, and number each region inside it [unit]") {
     if (x == 29 || x == 30) continue;
     seen[x >= 30 ? 1 : 0].insert(pixel(i / 60, x));
   }
-  for (const std::size_t label : {0, 1}) {
+  for (const std::size_t label : {std::size_t{0}, std::size_t{1}}) {
     CHECK(seen[label].size() == 3);  // photo, plate, ink
     CHECK(seen[label].count(example.palette[label]) == 1);
   }
@@ -414,11 +414,14 @@ TEST_CASE("text and bytes inside a page [unit]") {
 TEST_CASE("a page counts its photos and leads to those that failed [unit]") {
   const Example example{labels_of({1, 2}, {0, 1}, 2)};
   const std::string good = cli::html_photo(example.scene(), "<good>", "a note", {}, 1);
-  const cli::Bytes bytes = cli::html_page({good, cli::html_failure("bad", "<why>"), good});
+  const cli::Bytes bytes = cli::html_page({good, cli::html_failure("bad", "<why>"), {}, good});
   const std::string page(bytes.begin(), bytes.end());
   CHECK_THAT(page, support::Contains("<p>3 photos, 1 failed: <a href=\"#p2\">2</a></p>"));
   CHECK_THAT(page, support::Contains("<h2>bad</h2>\n<p>&lt;why&gt;</p>"));
   CHECK_THAT(page, support::Contains("<h2>&lt;good&gt;</h2>\n<p>a note</p>"));
+  const cli::Bytes resumed = cli::html_page({cli::html_done_before("old"), good});
+  CHECK_THAT(std::string(resumed.begin(), resumed.end()),
+             support::Contains("<p>2 photos, 1 done before, 0 failed</p>"));
   CHECK(page.find("class=\"seen\"") == std::string::npos);  // there is no photo
 }
 

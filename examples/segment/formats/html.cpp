@@ -10,6 +10,7 @@
 #include "../jpeg_io.hpp"
 #include "html_page.hpp"
 #include "regions.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -18,6 +19,13 @@ using diffseg::Index;
 namespace {
 
 constexpr std::string_view failed_part = "<section class=\"failed\">";
+constexpr std::string_view done_part = "<section class=\"done\">";
+
+/// A part without pictures; `begin` tells of which kind.
+std::string words_part(std::string_view begin, const std::string& title, const std::string& words) {
+  return message(begin, "\n<h2>", html_escaped(title), "</h2>\n<p>", html_escaped(words),
+                 "</p>\n</section>\n");
+}
 
 std::string data_address(const char* type, const Bytes& bytes) {
   return std::string("data:image/") + type + ";base64," + base64(bytes);
@@ -196,26 +204,31 @@ std::string html_photo(const Scene& scene, const std::string& title, const std::
 }
 
 std::string html_failure(const std::string& title, const std::string& error) {
-  std::string part(failed_part);
-  part.append("\n<h2>").append(html_escaped(title)).append("</h2>\n<p>");
-  return part.append(html_escaped(error)).append("</p>\n</section>\n");
+  return words_part(failed_part, title, error);
+}
+
+std::string html_done_before(const std::string& title) {
+  return words_part(done_part, title, "done by an earlier run; --force shows it here");
 }
 
 Bytes html_page(const std::vector<std::string>& parts) {
   std::ostringstream body;
   std::ostringstream failed;
+  Index photos = 0;
   Index failures = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    body << "<a id=\"p" << i + 1 << "\"></a>" << parts[i];
-    if (!parts[i].starts_with(failed_part)) continue;
-    failed << (failures++ == 0 ? ": " : ", ") << "<a href=\"#p" << i + 1 << "\">" << i + 1
+  Index done = 0;
+  for (const std::string& part : parts) {
+    if (part.empty()) continue;
+    body << "<a id=\"p" << ++photos << "\"></a>" << part;
+    if (part.starts_with(done_part)) ++done;
+    if (!part.starts_with(failed_part)) continue;
+    failed << (failures++ == 0 ? ": " : ", ") << "<a href=\"#p" << photos << "\">" << photos
            << "</a>";
   }
   std::ostringstream page;
-  page << html_head << "<h1>segment</h1>\n<p>" << parts.size()
-       << (parts.size() == 1 ? " photo" : " photos") << ", " << failures << " failed"
-       << failed.str() << "</p>\n"
-       << body.str() << html_tail;
+  page << html_head << "<h1>segment</h1>\n<p>" << photos << (photos == 1 ? " photo" : " photos");
+  if (done > 0) page << ", " << done << " done before";
+  page << ", " << failures << " failed" << failed.str() << "</p>\n" << body.str() << html_tail;
   const std::string text = page.str();
   return {text.begin(), text.end()};
 }

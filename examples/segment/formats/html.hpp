@@ -20,7 +20,11 @@ namespace cli {
 /// The part about one that failed.
 [[nodiscard]] std::string html_failure(const std::string& title, const std::string& error);
 
-/// The whole page of these parts, in their order.
+/// The part about one that an earlier run has done, of which this one made no pictures.
+[[nodiscard]] std::string html_done_before(const std::string& title);
+
+/// The whole page of these parts, in their order; empty ones, of photos that were not reached, are
+/// left out.
 [[nodiscard]] Bytes html_page(const std::vector<std::string>& parts);
 
 /// The text as it may stand between tags and in quotes.
