@@ -122,12 +122,12 @@ class Trial:
         return process.returncode, time.perf_counter() - begin
 
     def rerun(self):
-        """How many of the photos that were done are done again."""
+        """Exit status, and how many of the photos that were done are done again."""
         before = self.results()
-        self.run()
+        code, _ = self.run()
         after = self.results()
         again = sum(after.get(stem) != when for stem, when in before.items())
-        return f"{again} of {len(before)} done ones done again, {len(after)} results in all"
+        return f"exit {code}, {again} of {len(before)} done ones done again, {len(after)} results in all"
 
 
 def broken(trial):
