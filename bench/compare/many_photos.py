@@ -21,7 +21,7 @@ import time
 
 PHOTOS = (".jpg", ".jpeg", ".png")
 PARTS = {"read photo": "reading", "Affinity": "front end", "FitBorders": "borders",
-         "write results": "writing"}
+         "encode results": "writing", "write results": "writing"}
 
 
 def find_photos(folder):
@@ -110,6 +110,9 @@ class Trial:
                 done[stem] = max(done.get(stem, 0), path.stat().st_mtime_ns)
         return done
 
+    def count_files(self):
+        return sum(path.is_file() for path in self.out.rglob("*"))
+
     def interrupt(self, number):
         """Sends the signal when half of the photos are done; exit status and seconds to the end."""
         half = len(list(self.folder.iterdir())) // 2
@@ -153,14 +156,29 @@ def stopped(trial, number):
             + trial.rerun())
 
 
+def changed(trial):
+    trial.run()
+    first, other = sorted(trial.folder.iterdir())[:2]
+    before = trial.results()
+    photo = other.read_bytes()
+    first.unlink()
+    first.write_bytes(photo)
+    code, _ = trial.run()
+    redone = trial.results()[first.stem] != before[first.stem]
+    return f"exit {code}, {'done again' if redone else 'not done again'}"
+
+
 def equal_names(trial):
     photos = sorted(trial.folder.iterdir())
-    for photo in photos[2:]:
+    for photo in photos[1:]:
         photo.unlink()
-    photos[1].rename(photos[0].with_suffix(".jpeg"))
+    trial.run()
+    alone = trial.count_files()
+    photos[0].with_suffix(".jpeg").symlink_to(photos[0].resolve())
+    trial.out = trial.out.with_name("other")
+    trial.out.mkdir()
     code, _ = trial.run()
-    results = [path for path in trial.out.rglob("*") if path.is_file()]
-    return f"exit {code}, results of {len(trial.results())} photos ({len(results)} files)"
+    return f"exit {code}, results of {trial.count_files() / alone:g} photos"
 
 
 TRIALS = {
@@ -168,6 +186,7 @@ TRIALS = {
     "run twice": second_run,
     "interrupted (SIGINT), run again": lambda trial: stopped(trial, signal.SIGINT),
     "killed (SIGKILL), run again": lambda trial: stopped(trial, signal.SIGKILL),
+    "a photo replaced by another, run again": changed,
     "a.jpg beside a.jpeg": equal_names,
 }
 
