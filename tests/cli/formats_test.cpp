@@ -14,6 +14,7 @@
 #include "formats/trace.hpp"
 #include "formats/voc.hpp"
 #include "overlay.hpp"
+#include "photo_io.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
@@ -429,4 +430,31 @@ TEST_CASE("previews have at most 640 pixels a side [unit]") {
   CHECK(cli::preview_size({300, 451}) == GridSize{300, 451});
   CHECK(cli::preview_size({4000, 6000}) == GridSize{426, 640});
   CHECK(cli::preview_size({10'000, 3}) == GridSize{640, 1});
+}
+
+TEST_CASE("a region keeps its colour from step to step of a slider [unit]") {
+  // 24 x 8: a left and a right half; then the left one is split, and all ids move.
+  Labels two = labels_of({8, 24}, Ids(192), 2);
+  Labels three = labels_of({8, 24}, Ids(192), 3);
+  for (Index i = 0; i < 192; ++i) {
+    const auto pixel = static_cast<std::size_t>(i);
+    two.values[pixel] = i % 24 < 12 ? 0 : 1;
+    three.values[pixel] = i % 24 < 4 ? 1 : i % 24 < 12 ? 2 : 0;
+  }
+  cli::SliderDrawer drawer;
+  const cli::SliderStep before = drawer.draw(1.5, two);
+  const cli::SliderStep after = drawer.draw(0.5, three);
+  CHECK(before.segments == 2);
+  CHECK(after.threshold == 0.5);
+  const auto colour = [](const cli::SliderStep& step, Index x) {
+    const Image<float> picture = cli::decode_photo(step.png, "step");
+    const auto first = picture.values.begin() + 3 * (4 * 24 + x);
+    return std::vector<float>(first, first + 3);
+  };
+  CHECK(colour(before, 2) == colour(before, 8));
+  CHECK(colour(after, 8) == colour(before, 8));    // the larger part
+  CHECK(colour(after, 18) == colour(before, 18));  // untouched
+  CHECK(colour(after, 2) != colour(before, 8));
+  CHECK(colour(after, 2) != colour(before, 18));
+  CHECK(colour(after, 11) == std::vector<float>{1, 1, 1});  // a line between them
 }
