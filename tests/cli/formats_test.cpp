@@ -7,6 +7,7 @@
 #include <string>
 
 #include "formats/html.hpp"
+#include "formats/html_text.hpp"
 #include "formats/outlines.hpp"
 #include "formats/preview.hpp"
 #include "formats/regions.hpp"

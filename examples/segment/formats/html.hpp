@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "preview.hpp"
@@ -26,11 +25,5 @@ namespace cli {
 /// The whole page of these parts, in their order; empty ones, of photos that were not reached, are
 /// left out.
 [[nodiscard]] Bytes html_page(const std::vector<std::string>& parts);
-
-/// The text as it may stand between tags and in quotes.
-[[nodiscard]] std::string html_escaped(std::string_view text);
-
-/// The bytes as characters, for data: addresses.
-[[nodiscard]] std::string base64(const Bytes& bytes);
 
 }  // namespace cli
