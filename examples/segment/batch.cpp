@@ -17,6 +17,7 @@
 
 #include "cores.hpp"
 #include "files.hpp"
+#include "formats/html.hpp"
 #include "inputs.hpp"
 #include "memory.hpp"
 #include "photo_io.hpp"
@@ -38,6 +39,7 @@ namespace {
 
 /// An item that is ready to be written.
 struct Worked {
+  std::size_t index = 0;  ///< of the item
   PhotoReport report;
   std::vector<OutputFile> files;  ///< empty: there is nothing to write
 };
@@ -67,7 +69,9 @@ class Batch {
       : options_(options),
         teller_(teller),
         gate_(options.memory > 0 ? options.memory : spare_memory()),
-        source_(items, options, jobs) {}
+        items_(items),
+        source_(items, options, jobs),
+        parts_(options.html.empty() ? 0 : items.size()) {}
 
   /// One of several that work side by side: until nothing is left, or a reason to stop.
   void work_off() {
@@ -97,14 +101,20 @@ class Batch {
     return teller_.unheard() ? "nobody reads stdout" : "";
   }
 
+  /// Of the page about the run, in the order of the items; when all have ended.
+  [[nodiscard]] const std::vector<std::string>& parts() const { return parts_; }
+
  private:
   Worked work_on(const Item& item, std::future<Fetched>& coming) {
-    Worked worked{{.name = item.name, .photo = item.photo, .attention = item.attention}, {}};
+    Worked worked{static_cast<std::size_t>(&item - items_.data()),
+                  {.name = item.name, .photo = item.photo, .attention = item.attention},
+                  {}};
     worked.report.error = failure_of(item.name, [&] {
       const Fetched fetched = coming.get();
       visit(fs::path(item.place).parent_path());
       if (fetched.before) {
         worked.report = *fetched.before;
+        set_part(worked.index, [&] { return html_done_before(item.name); });
       } else {
         segment_item(item, fetched, worked);
       }
@@ -143,6 +153,8 @@ class Batch {
     report.shares = pixel_shares(labels);
     check_stop();
     encode(item, photo.image, labels, worked);
+    set_part(worked.index, [&] { return page_part(photo.image, labels, report); });
+    report.slider.clear();
     report.write_milliseconds = watch.lap();
     add_sidecar(worked.files, item, report, fetched.sources, options_);
     check_stop();
@@ -202,13 +214,23 @@ class Batch {
       });
       worked.report.write_milliseconds += watch.lap();
     }
+    if (!worked.report.error.empty())
+      set_part(worked.index, [&] { return html_failure(worked.report.name, worked.report.error); });
     teller_.tell(worked.report);
+  }
+
+  /// Each has a place of its own.
+  template <class Make>
+  void set_part(std::size_t index, const Make& make) {
+    if (!parts_.empty()) parts_[index] = make();
   }
 
   const Options& options_;
   Teller& teller_;
   MemoryGate gate_;
+  const std::vector<Item>& items_;
   ReadAhead source_;
+  std::vector<std::string> parts_;
   std::atomic<bool> disk_full_{false};
   std::mutex mutex_;
   std::set<fs::path> visited_;
@@ -247,6 +269,16 @@ bool write_profile(const Options& options, const diffseg::Profile& profile) {
   return failure.empty();
 }
 
+/// False: it was asked for and is not there.
+bool write_page(const Options& options, const std::vector<std::string>& parts) {
+  if (options.html.empty()) return true;
+  const std::string failure = failure_of(options.html.string(), [&] {
+    write_files({{options.html, html_page(parts)}});
+  });
+  if (!failure.empty()) std::cerr << "segment: " << failure << '\n';
+  return failure.empty();
+}
+
 void tell_passed_over(const std::vector<std::string>& results, Teller& teller) {
   if (results.empty()) return;
   teller.note(message("passed over ", results.size(), results.size() == 1 ? " result" : " results",
@@ -271,7 +303,8 @@ int run_batch(const Options& options) {
   const Cores cores = share_cores(options, inputs.items.size());
   Batch batch(options, inputs.items, teller, cores.jobs);
   run_jobs(batch, cores.jobs, cores.threads);
-  const bool written = !profile || write_profile(options, *profile);
+  const bool shown = write_page(options, batch.parts());
+  const bool written = (!profile || write_profile(options, *profile)) && shown;
   teller.finish(batch.why_stopped());
   if (stop_signal() != 0) return 128 + stop_signal();
   return written && teller.good() && batch.why_stopped().empty() ? 0 : 1;

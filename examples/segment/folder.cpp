@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "array_files.hpp"
+#include "formats/formats.hpp"
 #include "sidecar.hpp"
 
 namespace cli {
@@ -92,8 +93,10 @@ std::string photo_suffixes() {
 }
 
 bool is_result(const fs::path& name) {
-  return name.filename().string().ends_with(".labels.png") ||
-         name.stem().string().ends_with(".overlay");
+  const std::string file = name.filename().string();
+  const auto ends = result_suffixes();
+  return name.stem().string().ends_with(".overlay") ||
+         std::any_of(ends.begin(), ends.end(), [&](auto end) { return file.ends_with(end); });
 }
 
 FolderListing list_folder(const std::string& root, bool recursive, const fs::path& results,

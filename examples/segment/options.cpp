@@ -2,6 +2,7 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -223,6 +224,10 @@ void settle_attention(const CLI::App& app, Options& options) {
     throw CLI::ValidationError("--attention", message("takes the place of photos; give '",
                                                       options.inputs.front(), "' as --image"));
   }
+  const bool outlines = std::find(options.formats.begin(), options.formats.end(),
+                                  Format::outlines) != options.formats.end();
+  if (outlines && options.image.empty())
+    throw CLI::ValidationError("--format", "outlines are drawn on a photo; give it as --image");
   options.model_threshold = app.count("--threshold") == 0 && options.segments == 0;
   if (app.count("--refine") == 0) options.refine = false;
   if (app.count("--tidy") == 0) options.tidy = false;
@@ -271,6 +276,30 @@ void add_output_options(CLI::App& app, Options& options) {
   app.add_option("-o,--output", options.output,
                  "Folder of the results, made when missing (default: here)")
       ->option_text("DIR");
+  app.add_option_function<std::vector<std::string>>(
+         "-f,--format",
+         [&](const std::vector<std::string>& names) {
+           try {
+             options.formats = parse_formats(names);
+           } catch (const std::invalid_argument& error) {
+             throw CLI::ValidationError("--format", error.what());
+           }
+         },
+         "Files to write for each photo (default png): " + format_names() +
+             "; docs/formats.md tells how to read them")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->option_text("NAME[,NAME...]");
+  app.add_option("--html", options.html,
+                 "Write one page that shows all photos, their segments and a table of them; with "
+                 "--sweep a slider over the thresholds")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool good = text.ends_with(".html") || text.ends_with(".htm");
+            return good ? std::string() : "must end in .html, got '" + text + "'";
+          },
+          ""))
+      ->option_text("FILE.html");
   app.add_flag("-j,--json", options.json,
                "Print JSON lines on stdout: an object a photo, then a summary of all");
   app.add_flag("-q,--quiet", options.quiet, "Neither a bar nor a summary on stderr");

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "formats/formats.hpp"
 #include "shard.hpp"
 
 namespace cli {
@@ -40,8 +41,10 @@ struct Options {
   std::optional<bool> fit_borders;           ///< to the photo; as tidy
   double min_area = 0.01;                    ///< least share of the photo that a region has, 0..1
   std::optional<diffseg::GridSize> size;     ///< of the label PNG; the photo's
+  std::vector<Format> formats = {Format::png};  ///< of the labels, never empty
   OverlayKind overlay = OverlayKind::automatic;
   std::filesystem::path output;  ///< folder of the results; empty: here
+  std::filesystem::path html;    ///< page about the run; empty: none
   std::filesystem::path trace;   ///< empty: none
   bool profile = false;
   bool json = false;

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "formats/preview.hpp"
+
 namespace cli {
 
 /// What became of one photo, or of the attention of one.
@@ -35,6 +37,7 @@ struct PhotoReport {
   double write_milliseconds = 0;
   std::vector<std::pair<std::string, std::filesystem::path>> files = {};  ///< what each is, where
   std::vector<diffseg::Names::Group> names = {};
+  std::vector<SliderStep> slider = {};  ///< as the sweep, until it is part of the page
 };
 
 /// Share of the pixels of each label.

@@ -26,4 +26,8 @@ struct Result {
                                                  const diffseg::Labels& labels,
                                                  const Options& options, const PhotoReport& report);
 
+/// The photo's part of the page about the run.
+[[nodiscard]] std::string page_part(const diffseg::Image<float>& photo,
+                                    const diffseg::Labels& labels, const PhotoReport& report);
+
 }  // namespace cli

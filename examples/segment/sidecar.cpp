@@ -66,6 +66,7 @@ Json results_key(const Options& options) {
           {"fit_borders", options.fit_borders.value_or(options.tidy)},
           {"min_area", options.min_area},
           {"size", size_json(options.size)},
+          {"formats", options.formats},
           {"overlay", options.overlay},
           {"sinks", options.sinks ? Json(*options.sinks) : Json()},
           {"skip", {options.skip.first, options.skip.last}},

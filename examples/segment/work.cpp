@@ -60,16 +60,46 @@ std::string hint_for(const std::vector<double>& thresholds, const Options& optio
                  "--segments K asks for K segments, --sweep 0.1:1.5:0.1 shows what others give");
 }
 
-/// `thresholds`: one an iteration; empty: chosen for these maps.
+/// The longer side 512 pixels, as the images of most models have, in the shape of the grid.
+diffseg::GridSize size_of(diffseg::GridSize grid) {
+  const diffseg::Index longer = std::max(grid.height, grid.width);
+  const auto side = [&](diffseg::Index cells) {
+    return std::max<diffseg::Index>(1, 512 * cells / longer);
+  };
+  return {side(grid.height), side(grid.width)};
+}
+
+/// What the page's slider shows at each threshold of the sweep, drawn small.
+std::vector<SliderStep> draw_sweep(const diffseg::Similarities<float>& similarities,
+                                   const diffseg::Image<float>& photo, diffseg::GridSize size,
+                                   const Options& options) {
+  Options small = options;
+  small.size = preview_size(size);
+  const auto preview = photo.values.empty() ? photo : diffseg::DownsamplePhoto{*small.size}(photo);
+  SliderDrawer drawer;
+  std::vector<SliderStep> steps;
+  for (const double threshold : options.sweep) {
+    const diffseg::Merge merge{.thresholds = {threshold, threshold, threshold}};
+    const auto labels = finish(merge(similarities), size, small);
+    steps.push_back(drawer.draw(threshold, fit_borders(labels, preview, small)));
+  }
+  return steps;
+}
+
+/// `thresholds`: one an iteration; empty: chosen for these maps. `photo` is empty where there is
+/// none.
 diffseg::Labels segment_maps(const diffseg::Maps<float>& maps, diffseg::Compare compare,
-                             std::vector<double> thresholds, diffseg::GridSize size,
+                             std::vector<double> thresholds, const diffseg::Image<float>& photo,
                              const Options& options, PhotoReport& report) {
+  const diffseg::GridSize size = photo.values.empty() ? size_of(maps.grid()) : photo.size;
   compare.ceiling = ceiling_of(thresholds, options);
   // The stand-in's maps lose more of what they tell to few segments than a model's do.
   const double lambda = options.attention.empty() ? 0.34 : 0.22;
   const auto similarities = compare(maps);
   if (!options.sweep.empty())
     report.sweep = diffseg::Sweep{.thresholds = options.sweep, .lambda = lambda}(similarities);
+  if (!options.html.empty() && !options.sweep.empty())
+    report.slider = draw_sweep(similarities, photo, size, options);
   if (thresholds.empty()) {
     const diffseg::Choose choose{.segments = options.segments, .lambda = lambda};
     const auto chosen = choose(similarities, [&](const auto& proposals) {
@@ -84,15 +114,6 @@ diffseg::Labels segment_maps(const diffseg::Maps<float>& maps, diffseg::Compare 
   diffseg::Labels labels = finish(proposals, size, options);
   if (labels.count() == 1 && options.segments != 1) report.hint = hint_for(thresholds, options);
   return labels;
-}
-
-/// The longer side 512 pixels, as the images of most models have, in the shape of the grid.
-diffseg::GridSize size_of(diffseg::GridSize grid) {
-  const diffseg::Index longer = std::max(grid.height, grid.width);
-  const auto side = [&](diffseg::Index cells) {
-    return std::max<diffseg::Index>(1, 512 * cells / longer);
-  };
-  return {side(grid.height), side(grid.width)};
 }
 
 diffseg::Names name_labels(const Attention& attention,
@@ -110,7 +131,7 @@ diffseg::Labels segment_photo(const diffseg::Image<float>& photo, const Options&
                               PhotoReport& report) {
   const diffseg::Maps<float> maps = diffseg::Aggregate{}(diffseg::Affinity{}(photo));
   const diffseg::Labels labels = segment_maps(maps, compare_photo(options, maps.grid()),
-                                              options.thresholds, photo.size, options, report);
+                                              options.thresholds, photo, options, report);
   return fit_borders(labels, photo, options);
 }
 
@@ -125,12 +146,11 @@ diffseg::Labels segment_attention(const Attention& attention, const diffseg::Ima
     for (diffseg::Layer& layer : self) layer = diffseg::leave_out_sinks(layer, *options.sinks);
   }
   const auto maps = diffseg::Aggregate{.weights = attention.weights}(self);
-  const diffseg::GridSize size = photo.values.empty() ? size_of(maps.grid()) : photo.size;
   std::vector<double> thresholds = options.thresholds;
   const double known = diffseg::model_preset(attention.model).threshold;
   if (options.model_threshold && known > 0) thresholds.assign(3, known);
   diffseg::Labels labels = fit_borders(segment_maps(maps, compare_attention(options, maps.grid()),
-                                                    thresholds, size, options, report),
+                                                    thresholds, photo, options, report),
                                        photo, options);
   if (!nouns.empty()) report.names = name_labels(attention, nouns, labels).groups;
   return labels;

@@ -5,8 +5,8 @@ set(segment "")
 if(TARGET segment)
   set(segment "$<TARGET_FILE:segment>")
 endif()
-foreach(page README.md CONTRIBUTING.md bench/README.md docs/evaluate.md docs/many_photos.md docs/measured.md docs/performance.md
-    docs/photos.md docs/python.md docs/real_attention.md docs/using.md)
+foreach(page README.md CONTRIBUTING.md bench/README.md docs/evaluate.md docs/formats.md
+    docs/many_photos.md docs/measured.md docs/performance.md docs/photos.md docs/python.md docs/real_attention.md docs/using.md)
   set(name readme)
   if(NOT page STREQUAL "README.md")
     get_filename_component(name "${page}" NAME_WE)
