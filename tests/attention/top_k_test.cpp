@@ -80,7 +80,7 @@ TEST_CASE("rows of any scale have largest numbers", "[top_k][unit]") {
   REQUIRE(columns_of(top_k(layer, 4)) == std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 5, 7});
 }
 
-TEST_CASE("numbers that are all alike, or fall evenly, are chosen by their keys", "[top_k][law]") {
+TEST_CASE("numbers that are all alike or fall evenly are chosen by their keys", "[top_k][law]") {
   constexpr Index keys = 700;
   std::vector<double> rows(2 * keys, 1.0 / keys);
   for (Index key = 0; key < keys; ++key)

@@ -239,7 +239,7 @@ def what_is_done_is_not_done_again(folder):
         return second
 
     for options in (["-t", "0.5"], ["-t", "0.6,0.5"], ["--segments", "2"], ["-a", "4"],
-                    ["-s", "40"], ["--overlay", "none"], ["--format", "npy,png"],
+                    ["-s", "40"], ["--overlay", "none"], ["--format", "png,npy"],
                     ["--sweep", "0.1:0.3:0.1"], ["--refine"], ["--tidy"], ["--fit-borders"],
                     ["--tidy", "--min-area", "0"], ["--sinks", "0.5"], []):
         is_done(*options)

@@ -99,7 +99,7 @@ TEST_CASE("files of every size and a pipe are read", "[files][law]") {
   REQUIRE(cli::read_file("/proc/self/stat").size() > 10);  // says that it has no bytes
 }
 
-TEST_CASE("what killed processes left is removed, what others write is not", "[files][unit]") {
+TEST_CASE("what killed processes left is removed but not what others write", "[files][unit]") {
   const Folder folder;
   const pid_t alive = start_writer(folder.path());
   const pid_t dead = start_writer(folder.path());

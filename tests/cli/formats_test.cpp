@@ -151,7 +151,7 @@ void check_polygons(const std::vector<Polygon>& polygons, const Labels& labels) 
 
 }  // namespace
 
-TEST_CASE("masks as COCO's run lengths [unit]") {
+TEST_CASE("masks as COCO's run lengths", "[unit]") {
   // Down the columns: 0 0 | 0 1 | 1 1.
   const auto texts = cli::run_lengths(labels_of({2, 3}, {0, 0, 1, 0, 1, 1}, 3));
   CHECK(texts == std::vector<std::string>{"033", "33", "6"});
@@ -162,7 +162,7 @@ TEST_CASE("masks as COCO's run lengths [unit]") {
   CHECK(mask.finish(108) == "051MS3");
 }
 
-TEST_CASE("run lengths give back every mask [law]") {
+TEST_CASE("run lengths give back every mask", "[law]") {
   support::Random random(71);
   INFO(random.note());
   for (int round = 0; round < 100; ++round) {
@@ -183,7 +183,7 @@ TEST_CASE("run lengths give back every mask [law]") {
   }
 }
 
-TEST_CASE("polygons of a ring around a pixel [unit]") {
+TEST_CASE("polygons of a ring around a pixel", "[unit]") {
   const Labels labels = labels_of({3, 3}, {0, 0, 0, 0, 1, 0, 0, 0, 0}, 2);
   const auto polygons = cli::trace(labels);
   REQUIRE(polygons.size() == 2);
@@ -200,7 +200,7 @@ TEST_CASE("polygons of a ring around a pixel [unit]") {
   CHECK(pieces[2].label == 1);
 }
 
-TEST_CASE("polygons of regions that touch in a corner [unit]") {
+TEST_CASE("polygons of regions that touch in a corner", "[unit]") {
   // The two pixels of 1 are regions of their own; 0 is one, and meets itself at (1, 1) and (2, 2).
   const Labels labels = labels_of({3, 3}, {0, 0, 0, 0, 1, 0, 0, 0, 1}, 2);
   const auto polygons = cli::trace(labels);
@@ -211,7 +211,7 @@ TEST_CASE("polygons of regions that touch in a corner [unit]") {
   CHECK(polygons[2].outside.size() == 4);
 }
 
-TEST_CASE("polygons are simple, and filled in they are the labels again [law]") {
+TEST_CASE("polygons are simple and filled in they are the labels again", "[law]") {
   support::Random random(72);
   INFO(random.note());
   for (int round = 0; round < 200; ++round) {
@@ -223,7 +223,7 @@ TEST_CASE("polygons are simple, and filled in they are the labels again [law]") 
   }
 }
 
-TEST_CASE("figures of regions [unit]") {
+TEST_CASE("figures of regions", "[unit]") {
   const Labels labels = labels_of({3, 4}, {0, 0, 1, 1, 0, 0, 1, 3, 0, 0, 0, 0}, 4);
   const auto extents = cli::find_extents(labels);
   CHECK(extents[0].area == 8);
@@ -245,7 +245,7 @@ TEST_CASE("figures of regions [unit]") {
   CHECK(squares[3].y == 1);
 }
 
-TEST_CASE("mean colours of labels of any size [unit]") {
+TEST_CASE("mean colours of labels of any size", "[unit]") {
   const Labels labels = labels_of({1, 2}, {0, 1}, 2);
   const Image<float> wide({1, 4}, 1, {0.0F, 0.5F, 1.0F, 0.5F});
   CHECK(cli::mean_colours(labels, wide)[0][2] == Approx(0.25));
@@ -254,7 +254,7 @@ TEST_CASE("mean colours of labels of any size [unit]") {
   CHECK(cli::mean_colours(labels, pixel)[1] == std::array{0.25, 0.5, 1.0});
 }
 
-TEST_CASE("neighbours and squares are those that looking everywhere finds [law]") {
+TEST_CASE("neighbours and squares are those that looking everywhere finds", "[law]") {
   support::Random random(73);
   INFO(random.note());
   for (int round = 0; round < 100; ++round) {
@@ -298,7 +298,7 @@ TEST_CASE("neighbours and squares are those that looking everywhere finds [law]"
   }
 }
 
-TEST_CASE("VOC's colours [unit]") {
+TEST_CASE("VOC's colours", "[unit]") {
   const auto palette = cli::voc_palette(256);
   CHECK(palette[0] == cli::Colour{0, 0, 0});
   CHECK(palette[1] == cli::Colour{128, 0, 0});
@@ -311,7 +311,7 @@ TEST_CASE("VOC's colours [unit]") {
         std::string::npos);
 }
 
-TEST_CASE("a table of regions [unit]") {
+TEST_CASE("a table of regions", "[unit]") {
   const Example example{.labels = labels_of({1, 4}, {0, 0, 0, 2}, 3),
                         .photo = Image<float>({1, 4}, 1, {0, 0, 0.6F, 1}),
                         .names = {{"a \"big\", red cat", {2}}}};
@@ -325,7 +325,7 @@ TEST_CASE("a table of regions [unit]") {
   CHECK(blind.text(Format::csv).find("0,,3,0.75,0,0,3,1,1.5,0.5,,,,2\n") != std::string::npos);
 }
 
-TEST_CASE("arrays of label ids [unit]") {
+TEST_CASE("arrays of label ids", "[unit]") {
   const Example example{labels_of({2, 3}, {0, 1, 2, 2, 1, 0}, 3)};
   const cli::Bytes bytes = cli::encode(Format::npy, example.scene());
   const auto tensor = diffseg::parse_npy(std::as_bytes(std::span(bytes)), "memory");
@@ -334,7 +334,7 @@ TEST_CASE("arrays of label ids [unit]") {
                    reinterpret_cast<const unsigned char*>(example.labels.values.data())));
 }
 
-TEST_CASE("COCO's documents [unit]") {
+TEST_CASE("COCO's documents", "[unit]") {
   const Example example{.labels = labels_of({2, 3}, {0, 0, 2, 0, 2, 2}, 3),
                         .names = {{"cat", {2}}}};
   const auto json = nlohmann::json::parse(example.text(Format::coco));
@@ -356,7 +356,7 @@ TEST_CASE("COCO's documents [unit]") {
         nlohmann::json::parse("[[2,0,2,1,1,1,1,2,0,2,0,0]]"));
 }
 
-TEST_CASE("GeoJSON [unit]") {
+TEST_CASE("GeoJSON", "[unit]") {
   const Example example{.labels = labels_of({1, 3}, {0, 1, 0}, 2), .names = {{"sky", {1}}}};
   const auto json = nlohmann::json::parse(example.text(Format::geojson));
   CHECK(json["type"] == "FeatureCollection");
@@ -368,7 +368,7 @@ TEST_CASE("GeoJSON [unit]") {
   CHECK(json["features"][1]["properties"]["name"] == "sky");
 }
 
-TEST_CASE("outlines keep the photo, and number each region inside it [unit]") {
+TEST_CASE("outlines keep the photo and number each region inside it", "[unit]") {
   Example example{labels_of({40, 60}, Ids(2400), 2), Image<float>({40, 60}, 3, {})};
   for (Index i = 0; i < 2400; ++i)
     example.labels.values[static_cast<std::size_t>(i)] = i % 60 >= 30;
@@ -397,14 +397,14 @@ TEST_CASE("outlines keep the photo, and number each region inside it [unit]") {
         std::string::npos);
 }
 
-TEST_CASE("names of formats [unit]") {
+TEST_CASE("names of formats", "[unit]") {
   CHECK(cli::parse_formats({"npy", "png", "npy"}) == std::vector{Format::npy, Format::png});
   const std::string complaint = support::complaint([] { (void)cli::parse_formats({"tiff"}); });
   CHECK(complaint == "must be of " + cli::format_names() + "; got 'tiff'");
   CHECK(cli::suffix(Format::png) == ".labels.png");
 }
 
-TEST_CASE("text and bytes inside a page [unit]") {
+TEST_CASE("text and bytes inside a page", "[unit]") {
   CHECK(cli::html_escaped("<a b='c' d=\"e\">&amp;") ==
         "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;amp;");
   CHECK(cli::base64({'M', 'a', 'n'}) == "TWFu");
@@ -413,7 +413,7 @@ TEST_CASE("text and bytes inside a page [unit]") {
   CHECK(cli::base64({}).empty());
 }
 
-TEST_CASE("a page counts its photos and leads to those that failed [unit]") {
+TEST_CASE("a page counts its photos and leads to those that failed", "[unit]") {
   const Example example{labels_of({1, 2}, {0, 1}, 2)};
   const std::string good = cli::html_photo(example.scene(), "<good>", "a note", {}, 1);
   const cli::Bytes bytes = cli::html_page({good, cli::html_failure("bad", "<why>"), {}, good});
@@ -427,13 +427,13 @@ TEST_CASE("a page counts its photos and leads to those that failed [unit]") {
   CHECK(page.find("class=\"seen\"") == std::string::npos);  // there is no photo
 }
 
-TEST_CASE("previews have at most 640 pixels a side [unit]") {
+TEST_CASE("previews have at most 640 pixels a side", "[unit]") {
   CHECK(cli::preview_size({300, 451}) == GridSize{300, 451});
   CHECK(cli::preview_size({4000, 6000}) == GridSize{426, 640});
   CHECK(cli::preview_size({10'000, 3}) == GridSize{640, 1});
 }
 
-TEST_CASE("a region keeps its colour from step to step of a slider [unit]") {
+TEST_CASE("a region keeps its colour from step to step of a slider", "[unit]") {
   // 24 x 8: a left and a right half; then the left one is split, and all ids move.
   Labels two = labels_of({8, 24}, Ids(192), 2);
   Labels three = labels_of({8, 24}, Ids(192), 3);

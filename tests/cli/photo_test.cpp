@@ -121,7 +121,7 @@ TEST_CASE("what cameras and programs write besides is read as they meant it") {
   }
 }
 
-TEST_CASE("a WebP's alpha lets white through, and it is turned") {
+TEST_CASE("a WebP's alpha lets white through and it is turned") {
   const Image<float> scene = photo("alpha_turned.webp");
   REQUIRE(scene.size == diffseg::GridSize{48, 80});
   CHECK(near_colour(scene, 4, 60, {110, 170, 230}));
@@ -336,7 +336,7 @@ TEST_CASE("an overlay is what each of its pixels asks for", "[law]") {
   }
 }
 
-TEST_CASE("an overlay is a PNG, beyond 4 megapixels a JPEG, or as asked for") {
+TEST_CASE("an overlay is a PNG and beyond 4 megapixels a JPEG or as asked for") {
   using cli::OverlayKind;
   CHECK(cli::overlay_suffix(OverlayKind::automatic, {2000, 2000}) == ".overlay.png");
   CHECK(cli::overlay_suffix(OverlayKind::automatic, {2000, 2001}) == ".overlay.jpg");
@@ -359,7 +359,7 @@ TEST_CASE("a JPEG of an overlay shows its pixels") {
   CHECK(near_colour(back, 31, 47, {200, 40, 90}));
 }
 
-TEST_CASE("labels of a photo that was scaled down get its size, up to a limit") {
+TEST_CASE("labels of a photo that was scaled down get its size up to a limit") {
   const diffseg::Labels labels{{2, 3}, {0, 1, 2, 2, 1, 0}, {0, 4, 9}};
   cli::Photo photo{{{2, 3}, 1, std::vector<float>(6)}, {3, 5}};
   const auto full = cli::at_full_size(labels, photo);

@@ -53,7 +53,7 @@ TEST_CASE("where a name falls never changes", "[shard][unit]") {
   REQUIRE(part("\xff", 1000) == 141);
 }
 
-TEST_CASE("every name falls to one part, and parts are alike", "[shard][law]") {
+TEST_CASE("every name falls to one part and parts are alike", "[shard][law]") {
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random(seed);

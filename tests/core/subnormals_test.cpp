@@ -54,7 +54,7 @@ int threads_flush() {
 
 }  // namespace
 
-TEST_CASE("while it lives, subnormal numbers are zeros", "[unit]") {
+TEST_CASE("subnormal numbers are zeros while it lives", "[unit]") {
   REQUIRE(half_of_smallest() > 0);
   {
     const FlushSubnormals flush;
@@ -82,7 +82,7 @@ TEST_CASE("the caller's rounding and flags come back", "[unit]") {
   REQUIRE(float_control() == before);
 }
 
-TEST_CASE("regions flush in every thread, and leave no trace", "[law]") {
+TEST_CASE("regions flush in every thread and leave no trace", "[law]") {
   const int limit = GENERATE(1, 2, 3);
   const ThreadLimit threads(limit);
   std::vector<int> flushed(64);

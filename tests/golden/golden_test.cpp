@@ -315,7 +315,7 @@ double flush_by_hand(std::vector<float>& values) {
 
 }  // namespace
 
-TEST_CASE("golden: soft-max leaves subnormal numbers, which maps do not see", "[golden]") {
+TEST_CASE("golden: soft-max leaves subnormal numbers that maps do not see", "[golden]") {
   for (const Case& test : all_cases()) {
     CAPTURE(test.name);
     const auto layers = golden::layers<float>(test);

@@ -34,7 +34,7 @@ std::int64_t all_of(const std::vector<std::int64_t>& counts) {
 
 }  // namespace
 
-TEST_CASE("contingency has the labels that occur, however large", "[unit]") {
+TEST_CASE("contingency has the labels that occur however large", "[unit]") {
   const Labels truth = row_of({65535, 7, -1, 65535, 2'000'000'000});
   const Labels predicted = row_of({40000, 3, 9, 3, 40000});
   const SparseCounts table = sparse_contingency(predicted, truth);
