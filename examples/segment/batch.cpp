@@ -146,8 +146,7 @@ class Batch {
                          : segment_attention(attention, photo.image,
                                              item.attention.front().string(), options_, report),
                      photo);
-    const std::string scaled = scaling_note(photo, labels.size);
-    if (!scaled.empty()) report.notes.push_back(item.name + ": " + scaled);
+    report.note = scaling_note(photo, labels.size);
     report.segment_milliseconds = watch.lap();
     report.label_size = labels.size;
     report.shares = pixel_shares(labels);

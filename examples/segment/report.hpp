@@ -31,6 +31,7 @@ struct PhotoReport {
   std::vector<double> thresholds = {};             ///< one an iteration, given or chosen
   std::vector<diffseg::SweepPoint> sweep = {};     ///< as asked for
   std::string hint = {};                           ///< what to try; empty: nothing to say
+  std::string note = {};                           ///< what was done to the photo; empty: nothing
   std::vector<std::string> notes = {};             ///< what was passed over in its files
   double read_milliseconds = 0;
   double segment_milliseconds = 0;

@@ -48,6 +48,7 @@ void add_results(Json& json, const PhotoReport& report) {
     json["names"].push_back({{"word", word}, {"labels", labels}});
   if (!report.sweep.empty()) json["sweep"] = sweep_json(report.sweep);
   if (!report.hint.empty()) json["hint"] = report.hint;
+  if (!report.note.empty()) json["note"] = report.note;
   json["milliseconds"] = {{"read", report.read_milliseconds},
                           {"segment", report.segment_milliseconds},
                           {"write", report.write_milliseconds}};
@@ -88,6 +89,7 @@ PhotoReport report_from(const Json& json) {
   for (const Json& point : json.value("sweep", Json::array()))
     report.sweep.push_back(point_from(point));
   report.hint = json.value("hint", "");
+  report.note = json.value("note", "");
   const Json& times = json.at("milliseconds");
   times.at("read").get_to(report.read_milliseconds);
   times.at("segment").get_to(report.segment_milliseconds);

@@ -48,6 +48,8 @@ void Teller::tell(const PhotoReport& report) {
   count(report);
   bar_.clear();
   for (const std::string& note : report.notes) std::cerr << "segment: " << note << '\n';
+  if (!report.note.empty() && !report.skipped)
+    std::cerr << "segment: " << report.name << ": " << report.note << '\n';
   if (!report.error.empty()) std::cerr << "segment: " << report.error << '\n';
   if (!report.hint.empty() && !report.skipped)
     std::cerr << "segment: " << report.name << ": " << report.hint << '\n';

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import termios
 import time
+import zlib
 
 SEGMENT = os.path.abspath(sys.argv[1])
 PHOTOS = pathlib.Path(sys.argv[2]).resolve()
@@ -495,6 +496,25 @@ def a_bar_on_terminals(folder):
         assert "\r\x1b" not in text and "[=" not in text, (variables, text)
         assert ("50 done in" in text) == (options != ["-q"]), text
     assert "\r" not in run(*arguments, "--force")[1]
+
+
+@test
+def more_than_100_megapixels(folder):
+    """A PNG of 1 bit, black above, white below."""
+    height, width = 10_000, 10_100
+    rows = b"".join(b"\0" + (b"\xff" if y > 4000 else b"\0") * ((width + 7) // 8) for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    (folder / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks))
+    out, err = run("--json", "-s", "64", "--overlay", "none", "-o", "out", "large.png", cwd=folder)
+    photo = lines(out)[0]
+    assert photo["size"] == {"height": height, "width": width} and photo["labels"] >= 2
+    assert photo["note"].startswith("has 10000x10100 pixels, more than 100000000, and was scaled"), photo
+    assert f"large.png: {photo['note']}" in err
+    again, err = run("--json", "-s", "64", "--overlay", "none", "-o", "out", "large.png", cwd=folder)
+    assert lines(again)[0]["note"] == photo["note"] and "scaled down" not in err
 
 
 @test
