@@ -9,6 +9,9 @@
 
 namespace cli {
 
+/// The remedy for a file that is not whole.
+inline constexpr const char* copy_again = "copy or download it again";
+
 /// Where a library that failed jumps to, and what it said.
 class Guard {
  public:

@@ -24,7 +24,6 @@ namespace {
 
 using Span = std::span<const unsigned char>;
 
-constexpr const char* copy_again = "copy or download it again";
 /// Bytes that the decoder may keep of a picture in several scans, whose coefficients it holds all.
 constexpr Index most_coefficient_bytes = 1'600'000'000;
 /// No encoder makes more, each of them costs a pass over the picture.

@@ -24,7 +24,6 @@ namespace {
 
 using Span = std::span<const unsigned char>;
 
-constexpr const char* copy_again = "copy or download it again";
 /// What deflate can make of a byte at most.
 constexpr Index most_inflation = 1032;
 

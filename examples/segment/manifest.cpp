@@ -20,12 +20,12 @@ using diffseg::LayerKind;
 
 namespace {
 
-using Json = nlohmann::json;
+using Value = nlohmann::json;
 
 /// An object of the manifest that knows where it stands, for messages.
 class Reader {
  public:
-  Reader(const fs::path& manifest, const Json& object, std::string place)
+  Reader(const fs::path& manifest, const Value& object, std::string place)
       : manifest_(manifest), object_(object), place_(std::move(place)) {}
 
   template <class... Parts>
@@ -52,7 +52,7 @@ class Reader {
   /// "" when absent.
   [[nodiscard]] std::string text(const char* field) const {
     if (!has(field)) return {};
-    const Json& value = object_[field];
+    const Value& value = object_[field];
     if (!value.is_string() || value.get_ref<const std::string&>().empty())
       refuse(field, "must be a text, not empty");
     return value;
@@ -61,7 +61,7 @@ class Reader {
   /// Finite and at least or above 0; nothing when absent.
   [[nodiscard]] std::optional<double> number(const char* field, bool zero) const {
     if (!has(field)) return {};
-    const Json& value = object_[field];
+    const Value& value = object_[field];
     const double number = value.is_number() ? value.get<double>() : -1.0;
     if (std::isfinite(number) && (zero ? number >= 0 : number > 0)) return number;
     refuse(field, "must be a number ", zero ? ">= 0" : "> 0", ", got ", value.dump());
@@ -70,8 +70,8 @@ class Reader {
   /// {} when absent.
   [[nodiscard]] GridSize grid(const char* field) const {
     if (!has(field)) return {};
-    const Json& value = object_[field];
-    const auto extent = [](const Json& side) {
+    const Value& value = object_[field];
+    const auto extent = [](const Value& side) {
       return side.is_number_unsigned() && side > 0 && side <= 1'000'000;
     };
     const bool good =
@@ -86,7 +86,7 @@ class Reader {
     const Reader inner(manifest_, object_[field], (place_.empty() ? "" : place_ + ".") + field);
     inner.allow({"first", "last", "ranges"});
     diffseg::SkipTokens skip{.first = inner.count("first"), .last = inner.count("last")};
-    for (const Json& range : inner.list("ranges")) {
+    for (const Value& range : inner.list("ranges")) {
       const bool good = range.is_array() && range.size() == 2 && is_count(range[0]) &&
                         is_count(range[1]) && range[0] < range[1];
       if (!good)
@@ -98,14 +98,14 @@ class Reader {
   }
 
   /// Empty when absent.
-  [[nodiscard]] Json list(const char* field) const {
-    if (!has(field)) return Json::array();
+  [[nodiscard]] Value list(const char* field) const {
+    if (!has(field)) return Value::array();
     if (!object_[field].is_array()) refuse(field, "must be a list");
     return object_[field];
   }
 
  private:
-  static bool is_count(const Json& value) {
+  static bool is_count(const Value& value) {
     return value.is_number_unsigned() && value <= 1'000'000'000;
   }
 
@@ -118,7 +118,7 @@ class Reader {
   }
 
   const fs::path& manifest_;
-  const Json& object_;
+  const Value& object_;
   std::string place_;
 };
 
@@ -151,7 +151,7 @@ struct Shared {
   diffseg::SkipTokens skip;
 };
 
-ManifestEntry read_entry(const fs::path& path, const Json& object, const std::string& place,
+ManifestEntry read_entry(const fs::path& path, const Value& object, const std::string& place,
                          const Shared& shared, bool cross) {
   const Reader reader(path, object, place);
   if (cross) {
@@ -185,7 +185,7 @@ std::vector<ManifestEntry> read_entries(const Reader& root, const fs::path& path
   std::vector<ManifestEntry> entries;
   const bool cross = std::string_view(field) == "cross";
   const Shared shared{root.text("file"), root.skip("skip").value_or(diffseg::SkipTokens{})};
-  for (const Json& object : root.list(field)) {
+  for (const Value& object : root.list(field)) {
     const std::string place = message(field, '[', entries.size(), ']');
     entries.push_back(read_entry(path, object, place, shared, cross));
     if (entries.front().weight.has_value() != entries.back().weight.has_value())
@@ -199,17 +199,17 @@ std::vector<ManifestEntry> read_entries(const Reader& root, const fs::path& path
 
 std::vector<std::string> read_tokens(const Reader& root) {
   std::vector<std::string> tokens;
-  for (const Json& token : root.list("tokens")) {
+  for (const Value& token : root.list("tokens")) {
     if (!token.is_string()) root.refuse(message("tokens[", tokens.size(), ']'), "must be a text");
     tokens.push_back(token);
   }
   return tokens;
 }
 
-Json parse(const fs::path& path) {
+Value parse(const fs::path& path) {
   try {
-    return Json::parse(read_file(path));
-  } catch (const Json::exception& error) {
+    return Value::parse(read_file(path));
+  } catch (const Value::exception& error) {
     throw diffseg::io_error(
         message(path.string(), ": manifest: is no JSON (", error.what(), "); repair it"));
   }
@@ -218,7 +218,7 @@ Json parse(const fs::path& path) {
 }  // namespace
 
 Manifest read_manifest(const fs::path& path) {
-  const Json json = parse(path);
+  const Value json = parse(path);
   const Reader root(path, json, "");
   root.allow(
       {"diffseg", "model", "prompt", "timestep", "file", "skip", "layers", "cross", "tokens"});

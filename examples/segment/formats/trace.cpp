@@ -18,7 +18,7 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-std::size_t at(Index i) {
+std::size_t slot(Index i) {
   return static_cast<std::size_t>(i);
 }
 
@@ -31,9 +31,9 @@ struct Regions {
 
 Regions find_regions(GridSize size, std::span<const std::int32_t> values) {
   diffseg::detail::RegionGraph graph(size, values);
-  Regions regions{size, Ids(values.size()), Ids(at(graph.count()))};
-  for (Index i = 0; i < graph.count(); ++i) regions.values[at(i)] = graph.value(i);
-  Ids numbers(at(graph.count()));
+  Regions regions{size, Ids(values.size()), Ids(slot(graph.count()))};
+  for (Index i = 0; i < graph.count(); ++i) regions.values[slot(i)] = graph.value(i);
+  Ids numbers(slot(graph.count()));
   std::iota(numbers.begin(), numbers.end(), 0);
   graph.set_values(numbers);
   graph.write(numbers, regions.pixels);
@@ -52,7 +52,7 @@ class Tracer {
     for (Index y = 0; y < height; ++y) {
       for (Index x = 0; x < width; ++x, ++pixel) {
         const bool upper_edge = y == 0 || pixel[-width] != *pixel;
-        if (upper_edge && !seen_[at(y * width + x)]) add(*pixel, follow(*pixel, y, x));
+        if (upper_edge && !seen_[slot(y * width + x)]) add(*pixel, follow(*pixel, y, x));
       }
     }
     return std::move(polygons_);
@@ -61,15 +61,15 @@ class Tracer {
  private:
   /// The first ring that a region meets, row by row, is its outside.
   void add(std::int32_t region, Ring ring) {
-    Polygon& polygon = polygons_[at(region)];
-    polygon.label = regions_.values[at(region)];
+    Polygon& polygon = polygons_[slot(region)];
+    polygon.label = regions_.values[slot(region)];
     polygon.outside.empty() ? polygon.outside.swap(ring) : polygon.holes.push_back(std::move(ring));
   }
 
   [[nodiscard]] bool has(std::int32_t region, Index y, Index x) const {
     const auto [height, width] = regions_.size;
     return y >= 0 && x >= 0 && y < height && x < width &&
-           regions_.pixels[at(y * width + x)] == region;
+           regions_.pixels[slot(y * width + x)] == region;
   }
 
   /// The ring that begins eastwards along the upper edge of a pixel of `region`. Where two pixels
@@ -82,7 +82,7 @@ class Tracer {
     Ring ring;
     std::size_t way = 0;
     do {
-      if (way == 0) seen_[at(y * regions_.size.width + x)] = true;
+      if (way == 0) seen_[slot(y * regions_.size.width + x)] = true;
       x += ways[way][0];
       y += ways[way][1];
       const auto ahead = [&](std::size_t side) {
@@ -126,11 +126,11 @@ std::pair<Ids, Ids> cut(const Regions& regions,
   const Index width = regions.size.width;
   for (Index y = 0; y < regions.size.height; ++y) {
     for (; next != cuts.end() && next->first == y; ++next) {
-      current[at(next->second)] = static_cast<std::int32_t>(labels.size());
-      labels.push_back(regions.values[at(next->second)]);
+      current[slot(next->second)] = static_cast<std::int32_t>(labels.size());
+      labels.push_back(regions.values[slot(next->second)]);
     }
     for (Index i = y * width; i < (y + 1) * width; ++i)
-      values[at(i)] = current[at(regions.pixels[at(i)])];
+      values[slot(i)] = current[slot(regions.pixels[slot(i)])];
   }
   return {std::move(values), std::move(labels)};
 }
@@ -149,7 +149,7 @@ std::vector<Polygon> trace_without_holes(const Labels& labels) {
   const auto [values, piece_labels] = cut(whole, cuts);
   const Regions pieces = find_regions(labels.size, values);
   polygons = Tracer(pieces).run();
-  for (Polygon& polygon : polygons) polygon.label = piece_labels[at(polygon.label)];
+  for (Polygon& polygon : polygons) polygon.label = piece_labels[slot(polygon.label)];
   return polygons;
 }
 
