@@ -114,17 +114,20 @@ std::optional<Shard> find_shard(const Environment& environment, std::uint64_t co
 Shard parse_shard(std::string_view text, const Environment& environment) {
   const std::size_t slash = text.find('/');
   const std::string_view first = text.substr(0, slash);
-  const auto count =
-      slash == std::string_view::npos ? std::nullopt : number(text.substr(slash + 1));
-  const bool good = slash == std::string_view::npos ? first == "auto" : count && *count > 0;
+  std::uint64_t count = 0;  // not given
+  bool good = slash == std::string_view::npos && first == "auto";
+  if (slash != std::string_view::npos) {
+    count = number(text.substr(slash + 1)).value_or(0);
+    good = count > 0;
+  }
   if (good && first == "auto") {
-    const auto found = find_shard(environment, count.value_or(0));
+    const auto found = find_shard(environment, count);
     if (found) return *found;
     throw std::invalid_argument(
         "auto finds no variable of Slurm, Kubernetes, Open MPI or PMI; give I/N");
   }
   const auto index = number(first);
-  if (good && index) return checked(*index, *count, "'" + std::string(text) + "'", "count from 0");
+  if (good && index) return checked(*index, count, "'" + std::string(text) + "'", "count from 0");
   throw std::invalid_argument(message("must be I/N, I counted from 0, or auto, got '", text, "'"));
 }
 
