@@ -71,7 +71,7 @@ def segment_by_numpy(means, grid, size, thresholds):
 
 
 def read_labels(path):
-    """The palette indices of a PNG whose rows are not filtered."""
+    """The palette indices of a PNG whose rows are stored as they are or less the row above."""
     with open(path, "rb") as file:
         data = file.read()
     width, height = struct.unpack(">II", data[16:24])
@@ -82,5 +82,9 @@ def read_labels(path):
             packed += data[at + 8:at + 8 + length]
         at += length + 12
     rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, width + 1)
-    assert not rows[:, 0].any(), "filtered rows"
-    return rows[:, 1:].astype(int)
+    assert set(rows[:, 0]) <= {0, 2}, "rows are filtered by more than the row above"
+    labels = rows[:, 1:].copy()
+    for y in range(1, height):
+        if rows[y, 0] == 2:
+            labels[y] += labels[y - 1]
+    return labels.astype(int)
