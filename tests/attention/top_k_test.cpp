@@ -80,6 +80,24 @@ TEST_CASE("rows of any scale have largest numbers", "[top_k][unit]") {
   REQUIRE(columns_of(top_k(layer, 4)) == std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 5, 7});
 }
 
+TEST_CASE("rows of zeros and of subnormal numbers have largest numbers", "[top_k][unit]") {
+  constexpr Index keys = 100;
+  std::vector<float> rows(3 * keys, 0);
+  for (std::size_t i = 0; i < 2 * keys; ++i) rows[keys + i] = 1e-41F;
+  rows[2 * keys + 50] = 1e-3F;
+  const Layer layer = Layer::view(rows.data(), 1, {3, 1}).over_tokens(keys);
+  for (const Index k : {1, 2, 60, 100}) {
+    const auto columns = columns_of(top_k(layer, k));
+    REQUIRE(static_cast<Index>(columns.size()) == 3 * k);
+    for (Index key = 0; key < 2 * k; ++key) {
+      REQUIRE(columns[static_cast<std::size_t>(key)] == key % k);
+    }
+    const auto third = columns.begin() + 2 * k;
+    REQUIRE(std::find(third, columns.end(), 50) != columns.end());
+    REQUIRE(std::is_sorted(third, columns.end()));
+  }
+}
+
 TEST_CASE("numbers that are all alike or fall evenly are chosen by their keys", "[top_k][law]") {
   constexpr Index keys = 700;
   std::vector<double> rows(2 * keys, 1.0 / keys);

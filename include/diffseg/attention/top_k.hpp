@@ -120,10 +120,9 @@ class LargestNumbers {
     });
   }
 
-  /// The k-th largest number: at most a k-th of the row's sum, and not far below in most rows.
-  /// Numbers
-  /// >= 0 are ordered as their bits are, so the range that holds it is halved by its bits until few
-  /// numbers of the row lie there.
+  /// The k-th largest number: at most a k-th of the row's sum, and not far below in most rows. The
+  /// bits of numbers >= 0 have their order, so the range that holds it is halved by its bits until
+  /// few numbers of the row lie there.
   [[nodiscard]] Number find_least(Index k) {
     constexpr Index few = 48;
     constexpr Bits infinity = std::bit_cast<Bits>(std::numeric_limits<Number>::infinity());
@@ -131,6 +130,7 @@ class LargestNumbers {
     const Number most = std::min(Number(1.1) * mean, std::numeric_limits<Number>::max());
     Bits high = std::min<Bits>(std::bit_cast<Bits>(most) + 1, infinity);
     Index above = count_from(high);
+    if (above >= k) std::tie(high, above) = std::pair(infinity, Index{0});  // `most` is subnormal
     Bits low = high;
     Index from_low = above;
     for (Number guess = most / 8; from_low < k; guess /= 8) {
