@@ -127,7 +127,7 @@ Shard parse_shard(std::string_view text, const Environment& environment) {
         "auto finds no variable of Slurm, Kubernetes, Open MPI or PMI; give I/N");
   }
   const auto index = number(first);
-  if (good && index) return checked(*index, count, "'" + std::string(text) + "'", "count from 0");
+  if (good && index) return checked(*index, count, message("'", text, "'"), "count from 0");
   throw std::invalid_argument(message("must be I/N, I counted from 0, or auto, got '", text, "'"));
 }
 

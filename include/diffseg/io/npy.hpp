@@ -31,7 +31,7 @@ std::string npy_descr() {
 inline std::string npy_front(const std::string& descr, const std::vector<Index>& shape) {
   std::string text = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (";
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    text += (axis == 0 ? "" : " ") + std::to_string(shape[axis]) + ",";
+    text += message(axis == 0 ? "" : " ", shape[axis], ",");
   }
   if (shape.size() > 1) text.pop_back();
   text += "), }";
