@@ -78,7 +78,7 @@ Case load_photo(const fs::path& path) {
               .name = path.stem().string(),
               .layers = {},
               .exact = {},
-              .photo = cli::read_photo(path),
+              .photo = cli::load_photo(path).image,
               .truths = {}};
   result.layers = diffseg::Affinity{}(result.photo);
   const GridSize grid = result.layers.front().queries;
@@ -120,7 +120,7 @@ Case load_trained(const fs::path& folder, const fs::path& photo) {
   result.exact.compare.fit = true;
   if (known > 0) result.exact.merge.thresholds.assign(3, known);
   if (photo.empty()) return result;
-  result.exact.assign.size = cli::read_photo(photo).size;
+  result.exact.assign.size = cli::load_photo(photo).image.size;
   result.truths = truths_of(photo);
   return result;
 }

@@ -14,7 +14,6 @@
 
 namespace cli {
 
-using diffseg::Image;
 using diffseg::Index;
 
 namespace {
@@ -48,14 +47,6 @@ Photo load_photo(Span bytes, const std::string& name, Index most) {
 Photo load_photo(const std::filesystem::path& path) {
   const diffseg::detail::ProfileScope scope("read photo");
   return load_photo(read_file(path), path.string());
-}
-
-Image<float> decode_photo(Span bytes, const std::string& name) {
-  return load_photo(bytes, name).image;
-}
-
-Image<float> read_photo(const std::filesystem::path& path) {
-  return load_photo(path).image;
 }
 
 }  // namespace cli

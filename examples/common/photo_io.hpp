@@ -20,9 +20,4 @@ namespace cli {
 /// load_photo of a file.
 [[nodiscard]] Photo load_photo(const std::filesystem::path& path);
 
-/// The image alone.
-[[nodiscard]] diffseg::Image<float> decode_photo(std::span<const unsigned char> bytes,
-                                                 const std::string& name);
-[[nodiscard]] diffseg::Image<float> read_photo(const std::filesystem::path& path);
-
 }  // namespace cli

@@ -160,8 +160,8 @@ class Batch {
   }
 
   /// Refuses before the work what could not be written after it.
-  static void check_place(const Item& item) {
-    const std::string first = item.place + ".labels.png";
+  void check_place(const Item& item) const {
+    const std::string first = item.place + std::string(suffix(options_.formats.front()));
     const std::string reason = why_unwritable(fs::path(first).parent_path());
     if (reason.empty()) return;
     throw diffseg::io_error(
@@ -172,8 +172,7 @@ class Batch {
   [[nodiscard]] Attention attention_of(const Item& item, PhotoReport& report) const {
     if (item.attention.empty()) return {};
     Attention attention = read_attention(item.attention, options_.skip);
-    for (const std::string& reason : attention.passed_over)
-      report.notes.push_back("passed over " + reason);
+    report.passed_over = attention.passed_over;
     return attention;
   }
 

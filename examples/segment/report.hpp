@@ -32,7 +32,7 @@ struct PhotoReport {
   std::vector<diffseg::SweepPoint> sweep = {};     ///< as asked for
   std::string hint = {};                           ///< what to try; empty: nothing to say
   std::string note = {};                           ///< what was done to the photo; empty: nothing
-  std::vector<std::string> notes = {};             ///< what was passed over in its files
+  std::vector<std::string> passed_over = {};       ///< arrays in its files that are no attention
   double read_milliseconds = 0;
   double segment_milliseconds = 0;
   double write_milliseconds = 0;

@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 
 [[nodiscard]] Json to_json(const PhotoReport& report);
 
-/// What to_json made; nlohmann's exceptions where it did not. Neither error nor notes.
+/// What to_json made; nlohmann's exceptions where it did not. Neither error nor what was passed
+/// over.
 [[nodiscard]] PhotoReport report_from(const Json& json);
 
 /// On one line; file names need not be UTF-8.

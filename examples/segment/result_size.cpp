@@ -3,9 +3,8 @@
 
 #include <algorithm>
 #include <diffseg/core/check.hpp>
-#include <utility>
-#include <vector>
 
+#include "formats/regions.hpp"
 #include "jpeg_io.hpp"
 #include "text.hpp"
 
@@ -20,16 +19,7 @@ Labels at_full_size(Labels labels, const Photo& photo, Index most) {
       photo.full.cells() > most) {
     return labels;
   }
-  Labels full{photo.full, {}, std::move(labels.proposals)};
-  full.values.resize(static_cast<std::size_t>(full.size.cells()));
-  for (Index y = 0; y < full.size.height; ++y) {
-    const std::int32_t* const from =
-        labels.values.data() + y * labels.size.height / full.size.height * labels.size.width;
-    std::int32_t* const to = full.values.data() + y * full.size.width;
-    for (Index x = 0; x < full.size.width; ++x)
-      to[x] = from[x * labels.size.width / full.size.width];
-  }
-  return full;
+  return resized(labels, photo.full);
 }
 
 std::string scaling_note(const Photo& photo, GridSize labels) {

@@ -47,7 +47,8 @@ void Teller::tell(const PhotoReport& report) {
   const std::lock_guard lock(mutex_);
   count(report);
   bar_.clear();
-  for (const std::string& note : report.notes) std::cerr << "segment: " << note << '\n';
+  for (const std::string& reason : report.passed_over)
+    std::cerr << "segment: passed over " << reason << '\n';
   if (!report.note.empty() && !report.skipped)
     std::cerr << "segment: " << report.name << ": " << report.note << '\n';
   if (!report.error.empty()) std::cerr << "segment: " << report.error << '\n';

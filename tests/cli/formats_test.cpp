@@ -448,7 +448,7 @@ TEST_CASE("a region keeps its colour from step to step of a slider", "[unit]") {
   CHECK(before.segments == 2);
   CHECK(after.threshold == 0.5);
   const auto colour = [](const cli::SliderStep& step, Index x) {
-    const Image<float> picture = cli::decode_photo(step.png, "step");
+    const Image<float> picture = cli::load_photo(step.png, "step").image;
     const auto first = picture.values.begin() + 3 * (4 * 24 + x);
     return std::vector<float>(first, first + 3);
   };

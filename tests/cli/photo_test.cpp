@@ -32,7 +32,7 @@ Bytes bytes_of(const std::string& name) {
 }
 
 Image<float> photo(const std::string& name) {
-  return cli::decode_photo(bytes_of(name), name);
+  return cli::load_photo(bytes_of(name), name).image;
 }
 
 float largest_difference(const Image<float>& a, const Image<float>& b) {
@@ -55,7 +55,7 @@ bool near_colour(const Image<float>& image, Index y, Index x, const std::array<f
 /// True when `bytes` are an image; false when they are refused by an io_error.
 bool decodes(const Bytes& bytes) {
   try {
-    const Image<float> image = cli::decode_photo(bytes, "photo");
+    const Image<float> image = cli::load_photo(bytes, "photo").image;
     return image.size.cells() > 0 &&
            image.values.size() == static_cast<std::size_t>(image.size.cells() * image.channels);
   } catch (const diffseg::io_error&) {
@@ -168,12 +168,12 @@ TEST_CASE("means at the far ends cover what is there") {
 
 TEST_CASE("sizes that the bytes cannot hold are refused before memory is asked for") {
   Bytes png = bytes_of("too_large.png");  // 60000 x 60000
-  CHECK_THROWS_WITH(cli::decode_photo(png, "a.png"), Contains("a.png: is too large"));
+  CHECK_THROWS_WITH(cli::load_photo(png, "a.png").image, Contains("a.png: is too large"));
   Bytes jpeg = bytes_of("plain.jpg");
   const std::array<unsigned char, 2> frame{0xff, 0xc0};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   std::fill_n(at + 5, 4, static_cast<unsigned char>(0x9c));  // 40092 x 40092
-  CHECK_THROWS_WITH(cli::decode_photo(jpeg, "a.jpg"), Contains("768 bytes cannot hold 40092"));
+  CHECK_THROWS_WITH(cli::load_photo(jpeg, "a.jpg").image, Contains("768 bytes cannot hold 40092"));
 }
 
 TEST_CASE("grey and deep and transparent pictures mean what they show") {
@@ -231,7 +231,8 @@ TEST_CASE("bytes behind the end marker do no harm") {
 TEST_CASE("the label PNG shows the palette and holds the ids") {
   diffseg::Labels labels{{2, 3}, {0, 1, 2, 2, 1, 0}, {0, 4, 9}};
   const auto palette = cli::make_palette(labels.count());
-  const Image<float> shown = cli::decode_photo(cli::encode_label_png(labels, palette), "labels");
+  const Image<float> shown =
+      cli::load_photo(cli::encode_label_png(labels, palette), "labels").image;
   REQUIRE(shown.size == labels.size);
   for (std::size_t i = 0; i < labels.values.size(); ++i) {
     const auto& colour = palette[static_cast<std::size_t>(labels.values[i])];
@@ -248,7 +249,7 @@ TEST_CASE("more than 256 labels become 16-bit grey ids") {
     labels.proposals.push_back(id);
   }
   const auto png = cli::encode_label_png(labels, cli::make_palette(300));
-  const Image<float> shown = cli::decode_photo(png, "labels");
+  const Image<float> shown = cli::load_photo(png, "labels").image;
   REQUIRE(shown.channels == 1);
   for (std::size_t id = 0; id < 300; ++id) {
     CHECK(std::lround(shown.values[id] * 65535) == static_cast<long>(id));
@@ -274,7 +275,8 @@ TEST_CASE("an overlay keeps the photo's size and marks borders only") {
   CHECK(pixel(10, 21) == 0);
   CHECK(pixel(10, 5) == pixel(0, 0));
   CHECK(pixel(10, 5) != 255);
-  const Image<float> back = cli::decode_photo(cli::encode_colour_png(grey.size, pixels), "overlay");
+  const Image<float> back =
+      cli::load_photo(cli::encode_colour_png(grey.size, pixels), "overlay").image;
   CHECK(std::lround(back.values[std::size_t{3} * (30 * 10 + 5)] * 255) == pixel(10, 5));
 }
 
@@ -353,7 +355,8 @@ TEST_CASE("an overlay is a PNG and beyond 4 megapixels a JPEG or as asked for") 
 TEST_CASE("a JPEG of an overlay shows its pixels") {
   Bytes pixels;
   for (int i = 0; i < 32 * 48; ++i) pixels.insert(pixels.end(), {200, 40, 90});
-  const Image<float> back = cli::decode_photo(cli::encode_colour_jpeg({32, 48}, pixels), "overlay");
+  const Image<float> back =
+      cli::load_photo(cli::encode_colour_jpeg({32, 48}, pixels), "overlay").image;
   REQUIRE(back.size == diffseg::GridSize{32, 48});
   CHECK(near_colour(back, 0, 0, {200, 40, 90}));
   CHECK(near_colour(back, 31, 47, {200, 40, 90}));

@@ -19,6 +19,7 @@ import numpy as np
 from diffseg import _core
 from diffseg._photo_files import Writer, is_photo, options_from, segment_file
 
+
 class Segmenter:
     """What `Dataset.map_batches` calls in an actor of its own: batches with the column "path" of
     photos that all machines see, or "image" of arrays [height, width, channels], uint8 or 0..1.
