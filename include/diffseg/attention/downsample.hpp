@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "diffseg/attention/detail/numbers.hpp"
 #include "diffseg/core/parallel.hpp"
 #include "diffseg/core/pipeline.hpp"
 #include "diffseg/core/profile.hpp"

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "diffseg/attention/detail/numbers.hpp"
 #include "diffseg/attention/detail/refusals.hpp"
-#include "diffseg/core/packet.hpp"
 
 namespace diffseg {
 

@@ -156,23 +156,6 @@ decltype(auto) visit_elements(ElementType type, const void* data, Index offset, 
   return static_cast<const std::byte*>(data) + offset * element_bytes(type);
 }
 
-/// out [count] = the numbers from `offset` on.
-template <class Scalar>
-void read_numbers(ElementType type, const void* data, Index offset, Index count, Scalar* out) {
-  visit_elements(type, data, offset, [&](const auto* numbers) {
-    for (Index i = 0; i < count; ++i) out[i] = static_cast<Scalar>(widened(numbers[i]));
-  });
-}
-
-/// The numbers from `offset` on, as they lie or converted into `room` [count].
-template <class Scalar>
-const Scalar* as_numbers(ElementType type, const void* data, Index offset, Index count,
-                         Scalar* room) {
-  if (type == element_type_of<Scalar>()) return static_cast<const Scalar*>(data) + offset;
-  read_numbers(type, data, offset, count, room);
-  return room;
-}
-
 /// The first of `count` numbers that is NaN or infinite; -1: none is. As fast as reading.
 [[nodiscard]] inline Index find_not_finite(ElementType type, const void* data, Index offset,
                                            Index count) {
@@ -202,9 +185,8 @@ const Scalar* as_numbers(ElementType type, const void* data, Index offset, Index
 
 /// One number as a double, for messages.
 [[nodiscard]] inline double number_at(ElementType type, const void* data, Index offset) {
-  double value = 0;
-  read_numbers(type, data, offset, 1, &value);
-  return value;
+  return visit_elements(type, data, offset,
+                        [](const auto* number) { return static_cast<double>(widened(*number)); });
 }
 
 }  // namespace detail

@@ -2,14 +2,19 @@
 // Names for the vector unit that Eigen found, from SSE2 to AVX-512, or plain scalars without one.
 #pragma once
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
 #include <utility>
 
-#include "diffseg/core/types.hpp"
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
 
 namespace diffseg::detail {
+
+using Eigen::Index;
 
 /// As many Scalars as one register holds.
 template <class Scalar>
@@ -26,6 +31,35 @@ template <class Scalar>
 inline constexpr bool has_integer_packet = requires {
   typename IntegerPacket<Scalar>;
 };
+
+/// Whether a packet of Elements fills one of Scalars, by an instruction if they are not the same.
+template <class Element, class Scalar>
+inline constexpr bool fills_packet = std::is_same_v<Element, Scalar>;
+#if defined(__F16C__) && defined(EIGEN_VECTORIZE_AVX)
+template <>
+inline constexpr bool fills_packet<Eigen::half, float> =
+    packet_size<Eigen::half> == packet_size<float>;
+
+/// Eigen 3.4 asks for this instruction of clang alone.
+inline __m256 widened_halves(const __m128i& halves) {
+  return _mm256_cvtph_ps(halves);
+}
+#ifdef __AVX512F__
+inline __m512 widened_halves(const __m256i& halves) {
+  return _mm512_maskz_cvtph_ps(0xffff, halves);  // all lanes; g++ 12 warns of the plain form
+}
+#endif
+#endif
+
+/// A packet of Elements as one of Scalars, exactly.
+template <class Scalar, class Element>
+[[nodiscard]] Packet<Scalar> widened_packet(const Packet<Element>& packet) {
+  if constexpr (std::is_same_v<Element, Scalar>) {
+    return packet;
+  } else {
+    return widened_halves(packet);
+  }
+}
 
 /// a * b + c as the vector unit's pmadd rounds it, which is left to the compiler otherwise: code
 /// that works number by number gives the same bits as code that works by packets.

@@ -10,6 +10,7 @@
 #include "diffseg/core/cache.hpp"
 #include "diffseg/core/check.hpp"
 #include "diffseg/core/packet.hpp"
+#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

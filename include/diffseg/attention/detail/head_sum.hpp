@@ -10,36 +10,41 @@
 
 namespace diffseg::detail {
 
-/// head_sum of numbers that need no conversion, packets [0, whole): heads inside, so that a sum
-/// stays in its register. Returns the numbers' bits, OR-ed.
-template <class Scalar>
-Packet<Scalar> head_sum_packets(const Scalar* in, Index head_stride, Index heads, Index whole,
-                                Scalar* out) {
+/// head_sum of numbers that fill packets, packets [0, whole): heads inside, so that a sum stays in
+/// its register. Returns the numbers' bits, OR-ed.
+template <class Element, class Scalar>
+Packet<Element> head_sum_packets(const Element* in, Index head_stride, Index heads, Index whole,
+                                 Scalar* out) {
   using namespace Eigen::internal;
   constexpr Index lanes = packet_size<Scalar>;
-  Packet<Scalar> seen = pset1<Packet<Scalar>>(Scalar(0));
-  Packet<Scalar> more = seen;
+  constexpr auto widened = widened_packet<Scalar, Element>;
+  auto seen = pset1<Packet<Element>>(Element(0));
+  auto more = seen;
   Index i = 0;
   for (; i + 4 <= whole; i += 4) {
-    const Scalar* row = in + i * lanes;
-    auto sum0 = ploadu<Packet<Scalar>>(row);
-    auto sum1 = ploadu<Packet<Scalar>>(row + lanes);
-    auto sum2 = ploadu<Packet<Scalar>>(row + 2 * lanes);
-    auto sum3 = ploadu<Packet<Scalar>>(row + 3 * lanes);
-    seen = por(seen, por(sum0, sum1));
-    more = por(more, por(sum2, sum3));
+    const Element* row = in + i * lanes;
+    const auto first0 = ploadu<Packet<Element>>(row);
+    const auto first1 = ploadu<Packet<Element>>(row + lanes);
+    const auto first2 = ploadu<Packet<Element>>(row + 2 * lanes);
+    const auto first3 = ploadu<Packet<Element>>(row + 3 * lanes);
+    seen = por(seen, por(first0, first1));
+    more = por(more, por(first2, first3));
+    auto sum0 = widened(first0);
+    auto sum1 = widened(first1);
+    auto sum2 = widened(first2);
+    auto sum3 = widened(first3);
     for (Index head = 1; head < heads; ++head) {
       row += head_stride;
-      const auto next0 = ploadu<Packet<Scalar>>(row);
-      const auto next1 = ploadu<Packet<Scalar>>(row + lanes);
-      const auto next2 = ploadu<Packet<Scalar>>(row + 2 * lanes);
-      const auto next3 = ploadu<Packet<Scalar>>(row + 3 * lanes);
+      const auto next0 = ploadu<Packet<Element>>(row);
+      const auto next1 = ploadu<Packet<Element>>(row + lanes);
+      const auto next2 = ploadu<Packet<Element>>(row + 2 * lanes);
+      const auto next3 = ploadu<Packet<Element>>(row + 3 * lanes);
       seen = por(seen, por(next0, next1));
       more = por(more, por(next2, next3));
-      sum0 = padd(sum0, next0);
-      sum1 = padd(sum1, next1);
-      sum2 = padd(sum2, next2);
-      sum3 = padd(sum3, next3);
+      sum0 = padd(sum0, widened(next0));
+      sum1 = padd(sum1, widened(next1));
+      sum2 = padd(sum2, widened(next2));
+      sum3 = padd(sum3, widened(next3));
     }
     pstoreu(out + i * lanes, sum0);
     pstoreu(out + (i + 1) * lanes, sum1);
@@ -47,12 +52,13 @@ Packet<Scalar> head_sum_packets(const Scalar* in, Index head_stride, Index heads
     pstoreu(out + (i + 3) * lanes, sum3);
   }
   for (; i < whole; ++i) {
-    auto sum = ploadu<Packet<Scalar>>(in + i * lanes);
-    seen = por(seen, sum);
+    const auto first = ploadu<Packet<Element>>(in + i * lanes);
+    seen = por(seen, first);
+    auto sum = widened(first);
     for (Index head = 1; head < heads; ++head) {
-      const auto next = ploadu<Packet<Scalar>>(in + head * head_stride + i * lanes);
+      const auto next = ploadu<Packet<Element>>(in + head * head_stride + i * lanes);
       seen = por(seen, next);
-      sum = padd(sum, next);
+      sum = padd(sum, widened(next));
     }
     pstoreu(out + i * lanes, sum);
   }
@@ -90,12 +96,12 @@ bool head_sum(const Element* in, Index head_stride, Index heads, Index count, Sc
   using Bits = BitsOf<Element>;
   Bits seen = 0;
   Index done = 0;
-  if constexpr (std::is_same_v<Element, Scalar>) {
+  if constexpr (fills_packet<Element, Scalar>) {
     const Index whole = count / packet_size<Scalar>;
     done = whole * packet_size<Scalar>;
-    Scalar bits[packet_size<Scalar>];
+    Element bits[packet_size<Scalar>];
     Eigen::internal::pstoreu(bits, head_sum_packets(in, head_stride, heads, whole, out));
-    for (const Scalar value : bits) seen = static_cast<Bits>(seen | bits_of(value));
+    for (const Element value : bits) seen = static_cast<Bits>(seen | bits_of(value));
   } else {
     constexpr Index piece = 32;
     done = count / piece * piece;

@@ -124,14 +124,16 @@ template <class Scalar>
   }
   const auto count = static_cast<double>(groups.size());
   SegmentMemory memory{.maps = cells * cells * number};
-  // Each group's sum so far, four rows of keys, rows stretched to the grid's width.
-  const double building = count * cells + 4 * keys + heights * static_cast<double>(grid.width);
+  // Each group's sum so far, a map, four rows of keys, rows stretched to the grid's width.
+  const double building =
+      (count + 1) * cells + 4 * keys + heights * static_cast<double>(grid.width);
   memory.scratch = threads * building * number;
   // The order of the queries, twice while it is sorted, the sources of each group, resamplers.
   memory.scratch += (2 + count) * cells * 8 + count * keys * number;
   if (!products) return memory;
   constexpr auto block = static_cast<double>(SoftmaxProducts<Scalar>::block);
-  memory.scratch += threads * (keys * (2 + 3 * block) + depth * (block + 64)) * number;
+  memory.scratch +=
+      threads * (keys * (2 + block) + SoftmaxProducts<Scalar>::numbers(keys, depth)) * number;
   for (const auto& [queries, own] : groups) {
     if (queries == grid && own == grid) continue;  // these lie in the maps
     memory.sums += static_cast<double>(queries.cells()) * static_cast<double>(own.cells()) * number;

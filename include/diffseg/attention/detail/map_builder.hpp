@@ -9,6 +9,7 @@
 
 #include "diffseg/attention/detail/layer_rows.hpp"
 #include "diffseg/attention/detail/query_plan.hpp"
+#include "diffseg/core/streaming_store.hpp"
 
 namespace diffseg::detail {
 
@@ -124,6 +125,7 @@ class MapBuilder {
     std::vector<Buffer<Scalar>> partial;  // [groups] sums of the groups up to this one
     typename LayerGroup<Scalar>::Scratch group;
     Buffer<Scalar> resampling;
+    Buffer<Scalar> map;  // [T] on its way past the caches
   };
 
   /// All must outlive this.
@@ -137,6 +139,7 @@ class MapBuilder {
     scratch.sources.assign(groups_.size(), unknown);
     if (scratch.partial.size() < groups_.size()) scratch.partial.resize(groups_.size());
     for (auto& partial : scratch.partial) make_room(partial, grid_.cells());
+    make_room(scratch.map, grid_.cells());
     for (const auto* group : groups_) {
       auto& buffers = scratch.group;
       for (auto* buffer : {&buffers.sum, &buffers.row, &buffers.head, &buffers.mean}) {
@@ -205,14 +208,22 @@ class MapBuilder {
 template <class Scalar>
 using MapScratch = std::vector<typename MapBuilder<Scalar>::Scratch>;
 
-/// row [count] = factor * row, at least `least`.
+/// out [count] = factor * row, at least `least`; past the caches if they are told to `stream`.
 template <class Scalar>
-void scale_row(Scalar* row, Scalar factor, Scalar least, Index count) {
-  for_packets<Scalar>(count, [&](Index i, auto step) {
+void scale_row(const Scalar* row, Scalar factor, Scalar least, Index count, Scalar* out,
+               bool stream = false) {
+  using namespace Eigen::internal;
+  const auto scaled = [=](Index i, auto step) {
     using P = StepOf<decltype(step), Scalar>;
-    using namespace Eigen::internal;
-    pstoreu(row + i, pmax(pmul(ploadu<P>(row + i), pset1<P>(factor)), pset1<P>(least)));
-  });
+    return pmax(pmul(ploadu<P>(row + i), pset1<P>(factor)), pset1<P>(least));
+  };
+  if (stream) {
+    for (Index i = 0; i < count; i += packet_size<Scalar>) {
+      stream_packet(out + i, scaled(i, InPackets{}));
+    }
+  } else {
+    for_packets<Scalar>(count, [&](Index i, auto step) { pstoreu(out + i, scaled(i, step)); });
+  }
 }
 
 /// rows [T x T] = factor * the sum of all groups, at least `floor`. `rows` may hold the last
@@ -225,19 +236,27 @@ void build_maps(const LayerGroups<Scalar>& groups, GridSize grid, double factor,
   const auto plan = cached_query_plan(grid, queries);
   const MapBuilder<Scalar> builder(groups, grid, *plan);
   const Index tokens = grid.cells();
+  const auto least = static_cast<Scalar>(floor);
+  // A floor that adds visible mass would break "sum 1".
+  const bool visible = floor * static_cast<double>(tokens) > 1e-7;
+  // Maps that no cache holds are not read first, and leave what is read there.
+  constexpr Index cached = Index{1} << 23;
+  const bool stream = tokens * tokens > cached && is_streamable(rows.data(), tokens);
   constexpr Index piece = 64;
   const auto build = [&](Index index, typename MapBuilder<Scalar>::Scratch& scratch) {
     for (Index i = index * piece; i < std::min((index + 1) * piece, tokens); ++i) {
       const Index token = plan->order[static_cast<std::size_t>(i)];
-      Scalar* row = rows.data() + token * tokens;
-      builder.build(token, row, scratch);
-      const auto least = static_cast<Scalar>(floor);
-      scale_row(row, static_cast<Scalar>(factor), least, tokens);
-      // A floor that adds visible mass would break "sum 1".
-      if (floor * static_cast<double>(tokens) > 1e-7) {
-        scale_row(row, 1 / sum_of(row, tokens), Scalar(0), tokens);
+      Scalar* const row = rows.data() + token * tokens;
+      Scalar* const made = stream ? scratch.map.data() : row;
+      builder.build(token, made, scratch);
+      if (visible) {
+        scale_row(made, static_cast<Scalar>(factor), least, tokens, made);
+        scale_row(made, 1 / sum_of(made, tokens), Scalar(0), tokens, row, stream);
+      } else {
+        scale_row(made, static_cast<Scalar>(factor), least, tokens, row, stream);
       }
     }
+    if (stream) finish_streaming();
   };
   parallel_for((tokens + piece - 1) / piece, kept, [&](auto& scratch) { builder.prepare(scratch); },
                build);

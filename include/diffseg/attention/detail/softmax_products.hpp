@@ -3,10 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
-#include "diffseg/core/bits.hpp"
-#include "diffseg/core/packet.hpp"
+#include "diffseg/attention/detail/exponential.hpp"
+#include "diffseg/attention/detail/numbers.hpp"
+#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 
@@ -30,7 +32,13 @@ class SoftmaxProducts {
     make_room(scores_, keys * block);
     make_room(sums_, keys * block);
     make_room(loaded_, chunk * depth);
-    make_room(most_, block);
+    make_room(most_, chunks() * block);
+    make_room(totals_, chunks() * block);
+  }
+
+  /// How many numbers one holds.
+  [[nodiscard]] static double numbers(double keys, double depth) {
+    return (keys + depth + keys + 2 * std::ceil(keys / chunk)) * block + chunk * depth;
   }
 
   /// Forgets the heads added.
@@ -52,12 +60,12 @@ class SoftmaxProducts {
                                        depth_, loaded_.data());
       for (Index k = 0; k < depth_; ++k) queries_[k * block + i] = scale * query[k];
     }
-    std::fill_n(most_.data(), block, std::numeric_limits<Scalar>::lowest());
-    if (type == element_type_of<Scalar>()) {
-      score(static_cast<const Scalar*>(keys.data) + keys.offset, keys.stride, 0, keys_);
-    } else {
-      for (Index first = 0; first < keys_; first += chunk) {
-        const Index some = std::min(chunk, keys_ - first);
+    for (Index first = 0; first < keys_; first += chunk) {
+      const Index some = std::min(chunk, keys_ - first);
+      if (type == element_type_of<Scalar>()) {
+        const Scalar* all = static_cast<const Scalar*>(keys.data) + keys.offset;
+        score(all + first * keys.stride, keys.stride, first, some);
+      } else {
         for (Index i = 0; i < some; ++i) {
           read_numbers(type, keys.data, keys.offset + (first + i) * keys.stride, depth_,
                        loaded_.data() + i * depth_);
@@ -65,7 +73,7 @@ class SoftmaxProducts {
         score(loaded_.data(), depth_, first, some);
       }
     }
-    soften(weight);
+    add_to_sums(weight);
   }
 
   /// out [count x keys], rows `stride` apart: what the queries have got.
@@ -81,17 +89,35 @@ class SoftmaxProducts {
 
  private:
   using Lanes = Packet<Scalar>;
-  static constexpr Index chunk = 64;  // keys converted at a time
+  static constexpr Index chunk =
+      64;  // keys converted, and softened by a largest score of their own
 
-  /// Scores of the keys first .. first + count - 1, and their maxima.
+  [[nodiscard]] Index chunks() const { return (keys_ + chunk - 1) / chunk; }
+
+  /// exp(scores - the largest of them) of a chunk of `count` keys from `first` on, while they are
+  /// in the first cache level; the largest score and the sum of each query.
   void score(const Scalar* keys, Index stride, Index first, Index count) {
+    using namespace Eigen::internal;
+    Scalar* const most = most_.data() + first / chunk * block;
+    std::fill_n(most, block, std::numeric_limits<Scalar>::lowest());
     Index i = 0;
-    for (; i + 4 <= count; i += 4) score_some<4>(keys + i * stride, stride, first + i);
-    for (; i < count; ++i) score_some<1>(keys + i * stride, stride, first + i);
+    for (; i + 4 <= count; i += 4) score_some<4>(keys + i * stride, stride, first + i, most);
+    for (; i < count; ++i) score_some<1>(keys + i * stride, stride, first + i, most);
+    for_constants<2>([&](auto half) {
+      const auto largest = pload<Lanes>(most + half * lanes);
+      Lanes total = pset1<Lanes>(Scalar(0));
+      for (Index key = first; key < first + count; ++key) {
+        Scalar* place = scores_.data() + key * block + half * lanes;
+        const Lanes power = exp_of_negative<Scalar>(psub(pload<Lanes>(place), largest));
+        total = padd(total, power);
+        pstore(place, power);
+      }
+      pstore(totals_.data() + first / chunk * block + half * lanes, total);
+    });
   }
 
   template <int Keys>
-  void score_some(const Scalar* keys, Index stride, Index first) {
+  void score_some(const Scalar* keys, Index stride, Index first, Scalar* largest) {
     using namespace Eigen::internal;
     Lanes totals[2 * Keys];
     for_constants<2 * Keys>([&](auto i) { totals[i] = pset1<Lanes>(Scalar(0)); });
@@ -107,39 +133,38 @@ class SoftmaxProducts {
     }
     for_constants<2 * Keys>([&](auto i) {
       pstore(scores_.data() + first * block + i * lanes, totals[i]);
-      Scalar* most = most_.data() + i % 2 * lanes;
+      Scalar* most = largest + i % 2 * lanes;
       pstore(most, pmax(pload<Lanes>(most), totals[i]));
     });
   }
 
-  /// sums += weight * soft-max of the scores; the largest of a query becomes exp(0).
-  void soften(Scalar weight) {
+  /// sums += weight * soft-max: each chunk's powers by what its largest score is to that of all.
+  void add_to_sums(Scalar weight) {
     using namespace Eigen::internal;
-    Lanes total[2] = {pset1<Lanes>(Scalar(0)), pset1<Lanes>(Scalar(0))};
-    const Lanes most[2] = {pload<Lanes>(most_.data()), pload<Lanes>(most_.data() + lanes)};
-    for (Index key = 0; key < keys_; ++key) {
-      for_constants<2>([&](auto i) {
-        Scalar* place = scores_.data() + key * block + i * lanes;
-        const Lanes power = pexp(psub(pload<Lanes>(place), most[i]));
-        total[i] = padd(total[i], power);
-        pstore(place, power);
-      });
-    }
-    for (Lanes& value : total) value = pdiv(pset1<Lanes>(weight), value);
-    for (Index key = 0; key < keys_; ++key) {
-      for_constants<2>([&](auto i) {
-        const Index place = key * block + i * lanes;
-        Scalar* sum = sums_.data() + place;
-        pstore(sum, pmadd(pload<Lanes>(scores_.data() + place), total[i], pload<Lanes>(sum)));
-      });
-    }
+    for_constants<2>([&](auto half) {
+      const auto place = [&](Index at) { return at * block + half * lanes; };
+      Lanes most = pload<Lanes>(most_.data() + place(0));
+      for (Index i = 1; i < chunks(); ++i) most = pmax(pload<Lanes>(most_.data() + place(i)), most);
+      Lanes total = pset1<Lanes>(Scalar(0));
+      for (Index i = 0; i < chunks(); ++i) {
+        Scalar* factor = most_.data() + place(i);
+        pstore(factor, exp_of_negative<Scalar>(psub(pload<Lanes>(factor), most)));
+        total = pmadd(pload<Lanes>(totals_.data() + place(i)), pload<Lanes>(factor), total);
+      }
+      const Lanes scale = pdiv(pset1<Lanes>(weight), total);
+      for (Index key = 0; key < keys_; ++key) {
+        const auto factor = pmul(pload<Lanes>(most_.data() + place(key / chunk)), scale);
+        Scalar* sum = sums_.data() + place(key);
+        pstore(sum, pmadd(pload<Lanes>(scores_.data() + place(key)), factor, pload<Lanes>(sum)));
+      }
+    });
   }
 
   Index keys_ = 0, depth_ = 0;
   Buffer<Scalar> queries_;        // [depth x block]
   Buffer<Scalar> scores_, sums_;  // [keys x block]
   Buffer<Scalar> loaded_;         // [chunk x depth]
-  Buffer<Scalar> most_;           // [block] the largest score of each query
+  Buffer<Scalar> most_, totals_;  // [chunks x block] largest score, sum of its powers
 };
 
 }  // namespace diffseg::detail

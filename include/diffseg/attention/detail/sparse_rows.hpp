@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "diffseg/core/packet.hpp"
+#include "diffseg/attention/detail/numbers.hpp"
 #include "diffseg/data/layer.hpp"
 
 namespace diffseg::detail {

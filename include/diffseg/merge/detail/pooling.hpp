@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "diffseg/core/packet.hpp"
+#include "diffseg/core/types.hpp"
 
 namespace diffseg::detail {
 

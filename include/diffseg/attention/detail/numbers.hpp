@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Numbers of a layer, of any type, as those that are computed with.
+#pragma once
+
+#include "diffseg/core/bits.hpp"
+#include "diffseg/core/packet.hpp"
+
+namespace diffseg::detail {
+
+/// out [count] = the numbers from `offset` on, exactly (rounded where Scalar is narrower).
+template <class Scalar>
+void read_numbers(ElementType type, const void* data, Index offset, Index count, Scalar* out) {
+  visit_elements(type, data, offset, [&](const auto* numbers) {
+    using Element = std::remove_cvref_t<decltype(*numbers)>;
+    Index i = 0;
+    if constexpr (fills_packet<Element, Scalar>) {
+      for (; i + packet_size<Scalar> <= count; i += packet_size<Scalar>) {
+        const auto packet = Eigen::internal::ploadu<Packet<Element>>(numbers + i);
+        Eigen::internal::pstoreu(out + i, widened_packet<Scalar, Element>(packet));
+      }
+    }
+    for (; i < count; ++i) out[i] = static_cast<Scalar>(widened(numbers[i]));
+  });
+}
+
+/// The numbers from `offset` on, as they lie or converted into `room` [count].
+template <class Scalar>
+const Scalar* as_numbers(ElementType type, const void* data, Index offset, Index count,
+                         Scalar* room) {
+  if (type == element_type_of<Scalar>()) return static_cast<const Scalar*>(data) + offset;
+  read_numbers(type, data, offset, count, room);
+  return room;
+}
+
+}  // namespace diffseg::detail
