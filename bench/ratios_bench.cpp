@@ -2,6 +2,7 @@
 // The ratios that this library promises, each from interleaved runs in one process:
 // ratios_bench [ROUNDS]. Exit status 1 if a result is wrong; a missed goal is only reported, as
 // clocks are noisy.
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <iostream>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "../tests/support/file_bytes.hpp"
@@ -144,21 +146,65 @@ void threshold_ratio(int rounds) {
       [&] { diffseg::segment(layers, {}, out); }, {false, 0.1});
 }
 
-/// 8 heads of 4096 queries and keys of 40 numbers: attention that is never stored.
-void products_ratio(int rounds) {
-  constexpr Index heads = 8, tokens = 4096, depth = 40;
-  std::vector<float> q(heads * tokens * depth), k(q.size());
+/// One head a grid, as head means are exported: a tenth of the bytes, the same maps.
+void mean_ratios(int rounds) {
+  const auto layers = bench::make_coffee<float>(1);
+  diffseg::Segmentation<float> out;
+  bench::Maps<float> maps;
+  diffseg::Workspace workspace;
+  volatile std::uint32_t sum = 0;
+  const auto read = [&] { sum = bench::read_all(layers); };
+  compare("segment of head means / one read of its input", rounds,
+          [&] { diffseg::segment(layers, {}, out); }, read, {});
+  compare("Aggregate of head means / one read of its input", rounds,
+          [&] { diffseg::Aggregate{}(layers, maps, workspace); }, read, {});
+}
+
+/// Two images, each on one thread at the same time, or one after the other on all threads.
+void throughput_ratio(int rounds) {
+  const auto& layers = bench::coffee();
+  std::array<diffseg::Segmentation<float>, 2> out;
+  compare(
+      "two images: one after the other / at once", rounds,
+      [&] {
+        for (auto& segmentation : out) diffseg::segment(layers, {}, segmentation);
+      },
+      [&] {
+        std::array<std::thread, 2> threads;
+        for (std::size_t i = 0; i < 2; ++i) {
+          threads[i] = std::thread([&layers, &result = out[i]] {
+            const diffseg::ThreadLimit alone(1);
+            diffseg::segment(layers, {}, result);
+          });
+        }
+        for (auto& thread : threads) thread.join();
+      },
+      {true, 1.0});
+}
+
+/// Queries and keys of 4096 tokens: attention that is never stored.
+template <class Element>
+void products_ratio(const char* name, int rounds, Index heads, Index depth, Goal goal) {
+  constexpr Index tokens = 4096;
+  const Index count = heads * tokens * depth;
+  std::vector<float> q(static_cast<std::size_t>(count)), k(q.size());
   for (std::size_t i = 0; i < q.size(); ++i) {
     q[i] = std::sin(0.37F * static_cast<float>(i % 9973));
     k[i] = std::cos(0.53F * static_cast<float>(i % 9967));
   }
+  const auto stored = [](const std::vector<float>& values) {
+    std::vector<Element> elements;
+    for (const float value : values) elements.push_back(static_cast<Element>(value));
+    return elements;
+  };
+  const std::vector<Element> stored_q = stored(q), stored_k = stored(k);
   const bench::Layers layers = {
-      diffseg::Layer::queries_and_keys(q.data(), k.data(), heads, depth, {64, 64})};
+      diffseg::Layer::queries_and_keys(stored_q.data(), stored_k.data(), heads, depth, {64, 64})};
   bench::Maps<float> maps;
+  diffseg::Workspace workspace;
   diffseg::Matrix<float> scores(tokens, tokens);
   compare(
-      "Aggregate of queries and keys / their products alone", rounds,
-      [&] { diffseg::Aggregate{}(layers, maps); },
+      name, rounds, [&] { diffseg::Aggregate{}(layers, maps, workspace); },
       [&] {
         for (Index head = 0; head < heads; ++head) {
           using Rows = Eigen::Map<const diffseg::Matrix<float>>;
@@ -167,16 +213,20 @@ void products_ratio(int rounds) {
           scores.noalias() = queries * keys.transpose();
         }
       },
-      {false, 1.5});
+      goal);
 }
 
 /// The same attention in half and in single precision.
 void half_ratio(int rounds) {
   bench::Maps<float> maps;
   const auto half = bench::make_coffee<Eigen::half>(8);
-  compare(
-      "Aggregate, f16 / f32 input", rounds, [&] { diffseg::Aggregate{}(half, maps); },
-      [&] { diffseg::Aggregate{}(bench::coffee(), maps); }, {false, 1.0});
+  volatile std::uint32_t sum = 0;
+  diffseg::Workspace workspace;
+  const auto aggregate = [&] { diffseg::Aggregate{}(half, maps, workspace); };
+  compare("Aggregate, f16 / one read of its input", rounds, aggregate,
+          [&] { sum = bench::read_all(half); }, {false, 1.35});
+  compare("Aggregate, f16 / f32 input", rounds, aggregate,
+          [&] { diffseg::Aggregate{}(bench::coffee(), maps, workspace); }, {false, 1.0});
 }
 
 /// The same numbers made sparse, against the same read.
@@ -332,7 +382,12 @@ int main(int argc, char** argv) {
   assign_ratio(rounds);
   pipeline_ratios(rounds);
   threshold_ratio(rounds);
-  products_ratio(rounds);
+  mean_ratios(rounds);
+  throughput_ratio(rounds);
+  products_ratio<float>("Aggregate of queries and keys / their products alone", rounds, 8, 40,
+                        {false, 1.5});
+  products_ratio<Eigen::half>("the same, 72 heads of 64 numbers in f16", std::min(rounds, 5), 72,
+                              64, {false, 1.4});
   half_ratio(rounds);
   sparse_ratio(rounds);
   refusal_ratio(rounds);

@@ -8,6 +8,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "diffseg/core/large_pages.hpp"
+#include "diffseg/core/types.hpp"
 #include "diffseg/merge/detail/logarithm.hpp"
 
 namespace diffseg::detail {
@@ -25,7 +27,9 @@ class PackedRows {
     packets_ = (width + lanes - 1) / lanes;
     // One packet more than needed: rows a power of two apart would share the same cache sets.
     stride_ = (2 * packets_ + 1) * lanes;
+    if (values_.size() >= rows * stride_) return;
     make_room(values_, rows * stride_);
+    prefer_large_pages(values_.data(), static_cast<std::size_t>(values_.size()) * sizeof(Scalar));
   }
 
   /// Packets of probabilities per row.
