@@ -323,6 +323,7 @@ def main():
         print(f"skipped: {error}")
         sys.exit(77)
     torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # as ours, in every thread
     if options.chart:
         options.chart.unlink(missing_ok=True)
     print_versions(options.peer, options.threads)

@@ -5,7 +5,7 @@ import pathlib
 
 from harness import read_photo
 
-GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "tests" / "data" / "golden"
+GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "tests" / "files" / "golden"
 MODELS = {"sd15": "SD 1.5", "sd21_768": "SD 2.1-768", "sdxl": "SDXL", "grid128": "128 x 128"}
 
 

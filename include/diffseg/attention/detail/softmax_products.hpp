@@ -66,10 +66,7 @@ class SoftmaxProducts {
         const Scalar* all = static_cast<const Scalar*>(keys.data) + keys.offset;
         score(all + first * keys.stride, keys.stride, first, some);
       } else {
-        for (Index i = 0; i < some; ++i) {
-          read_numbers(type, keys.data, keys.offset + (first + i) * keys.stride, depth_,
-                       loaded_.data() + i * depth_);
-        }
+        load(type, keys, first, some);
         score(loaded_.data(), depth_, first, some);
       }
     }
@@ -91,6 +88,16 @@ class SoftmaxProducts {
   using Lanes = Packet<Scalar>;
   static constexpr Index chunk =
       64;  // keys converted, and softened by a largest score of their own
+
+  /// loaded_ [count x depth] = the keys from `first` on; at once where they follow each other.
+  void load(ElementType type, const Rows& keys, Index first, Index count) {
+    const bool dense = keys.stride == depth_;
+    const Index length = dense ? count * depth_ : depth_;
+    for (Index i = 0; i < count * depth_; i += length) {
+      const Index key = first + i / depth_;
+      read_numbers(type, keys.data, keys.offset + key * keys.stride, length, loaded_.data() + i);
+    }
+  }
 
   [[nodiscard]] Index chunks() const { return (keys_ + chunk - 1) / chunk; }
 
