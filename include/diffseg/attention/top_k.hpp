@@ -29,7 +29,9 @@ class LargestNumbers {
  public:
   /// The layer must outlive this.
   explicit LargestNumbers(const Layer& layer)
-      : layer_(&layer), row_(static_cast<std::size_t>(layer.keys.cells())), numbers_(row_.size()) {}
+      : layer_(&layer), row_(static_cast<std::size_t>(layer.keys.cells())), numbers_(row_.size()) {
+    chosen_.reserve(row_.size());
+  }
 
   /// Takes a row of all heads' queries.
   void load(Index row) {
@@ -59,30 +61,33 @@ class LargestNumbers {
   void select(Index k, const Keep& keep) {
     if (k == 0) return;
     const Number least = find_least(k);
-    Index equals = k - count_where([&](auto numbers) {
-                     return Eigen::internal::pcmp_lt(
-                         Eigen::internal::pset1<decltype(numbers)>(least), numbers);
-                   });
-    for_numbers_from(least, [&](Index key, Number number) {
-      if (number > least || equals-- > 0) keep(key);
-    });
+    Index equals = k - std::count_if(chosen_.begin(), chosen_.end(),
+                                     [least](const auto& one) { return one.number > least; });
+    for (const auto& [key, number] : chosen_) {
+      if (number > least || (number == least && equals-- > 0)) keep(key);
+    }
   }
 
  private:
   using Bits = std::conditional_t<sizeof(Number) == 4, std::uint32_t, std::uint64_t>;
 
+  struct KeyedNumber {
+    Index key;
+    Number number;
+  };
+
   [[nodiscard]] Index count() const { return static_cast<Index>(row_.size()); }
 
-  /// Calls use(key, number) for those >= least, keys ascending; most rows have few, close together.
-  template <class Use>
-  void for_numbers_from(Number least, const Use& use) const {
+  /// chosen_ = the numbers >= least, keys ascending; most rows have few, close together.
+  void choose_from(Number least) {
+    chosen_.clear();
     constexpr Index block = 4 * packet_size<Number>;
     for (Index begin = 0; begin < count(); begin += block) {
       const Index end = std::min(begin + block, count());
       if (end - begin == block && largest_of_block(row_.data() + begin) < least) continue;
       for (Index key = begin; key < end; ++key) {
         const Number number = row_[static_cast<std::size_t>(key)];
-        if (number >= least) use(key, number);
+        if (number >= least) chosen_.push_back({key, number});
       }
     }
   }
@@ -122,7 +127,7 @@ class LargestNumbers {
 
   /// The k-th largest number: at most a k-th of the row's sum, and not far below in most rows. The
   /// bits of numbers >= 0 have their order, so the range that holds it is halved by its bits until
-  /// few numbers of the row lie there.
+  /// few numbers of the row lie there. Leaves the numbers from there on in chosen_.
   [[nodiscard]] Number find_least(Index k) {
     constexpr Index few = 48;
     constexpr Bits infinity = std::bit_cast<Bits>(std::numeric_limits<Number>::infinity());
@@ -144,11 +149,12 @@ class LargestNumbers {
       (found >= k ? low : high) = middle;
       (found >= k ? from_low : above) = found;
     }
+    choose_from(std::bit_cast<Number>(low));
     if (high - low == 1) return std::bit_cast<Number>(low);
     auto end = numbers_.begin();
-    for_numbers_from(std::bit_cast<Number>(low), [&](Index, Number number) {
-      if (number < std::bit_cast<Number>(high)) *end++ = number;
-    });
+    for (const auto& one : chosen_) {
+      if (one.number < std::bit_cast<Number>(high)) *end++ = one.number;
+    }
     const auto place = numbers_.begin() + (k - above - 1);
     std::nth_element(numbers_.begin(), place, end, std::greater<>());
     return *place;
@@ -164,8 +170,9 @@ class LargestNumbers {
   }
 
   const Layer* layer_;
-  std::vector<Number> row_;      // as it is
-  std::vector<Number> numbers_;  // some or all of them, partly sorted
+  std::vector<Number> row_;          // as it is
+  std::vector<Number> numbers_;      // some or all of them, partly sorted
+  std::vector<KeyedNumber> chosen_;  // the largest, and a few more
 };
 
 /// Calls body(row of all heads' queries, its numbers) for every row, in parallel.

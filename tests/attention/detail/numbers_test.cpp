@@ -22,7 +22,7 @@ TEMPLATE_TEST_CASE("numbers are read from their place", "[numbers][unit]", Eigen
   REQUIRE((read == room) == !std::is_same_v<TestType, float>);
 }
 
-TEST_CASE("every finite half is read exactly, many at once or one by one", "[numbers][law]") {
+TEST_CASE("every finite half is read exactly in packets and one by one", "[numbers][law]") {
   std::vector<Eigen::half> halves;
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     if ((bits & 0x7c00U) == 0x7c00U) continue;
