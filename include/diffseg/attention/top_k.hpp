@@ -33,10 +33,13 @@ class LargestNumbers {
     chosen_.reserve(row_.size());
   }
 
-  /// Takes a row of all heads' queries.
-  void load(Index row) {
+  /// Takes a row of all heads' queries; refuses numbers that no attention can hold.
+  void load(Index row, const char* stage) {
     const Index queries = layer_->queries.cells();
     const Index offset = row / queries * layer_->head_step() + row % queries * layer_->query_step();
+    if (find_invalid_attention(layer_->type, layer_->data, offset, count()) >= 0) {
+      refuse_invalid({layer_, -1, stage}, row % queries);
+    }
     read_numbers(layer_->type, layer_->data, offset, count(), row_.data());
   }
 
@@ -175,15 +178,16 @@ class LargestNumbers {
   std::vector<KeyedNumber> chosen_;  // the largest, and a few more
 };
 
-/// Calls body(row of all heads' queries, its numbers) for every row, in parallel.
+/// Calls body(row of all heads' queries, its numbers) for every row, in parallel. Throws
+/// std::invalid_argument for numbers that no attention can hold.
 template <class Number, class Body>
-void for_rows(const Layer& layer, const Body& body) {
+void for_rows(const Layer& layer, const char* stage, const Body& body) {
   constexpr Index piece = 16;
   const Index rows = layer.heads * layer.queries.cells();
   parallel_for((rows + piece - 1) / piece, [&] { return LargestNumbers<Number>(layer); },
                [&](Index index, LargestNumbers<Number>& numbers) {
                  for (Index row = index * piece; row < std::min(rows, (index + 1) * piece); ++row) {
-                   numbers.load(row);
+                   numbers.load(row, stage);
                    body(row, numbers);
                  }
                });
@@ -198,7 +202,7 @@ struct LargestEntries {
 
 /// The sparse layer of the starts[row + 1] - starts[row] largest numbers of each row.
 template <class Number>
-Layer largest_of(const Layer& layer, std::vector<Index> starts) {
+Layer largest_of(const Layer& layer, const char* stage, std::vector<Index> starts) {
   const auto bytes = static_cast<std::size_t>(element_bytes(layer.type));
   const auto total = static_cast<std::size_t>(starts.back());
   auto kept = std::make_shared<LargestEntries>();
@@ -207,7 +211,7 @@ Layer largest_of(const Layer& layer, std::vector<Index> starts) {
   kept->columns.resize(std::max<std::size_t>(1, total));
   kept->starts = std::move(starts);
   const Index queries = layer.queries.cells();
-  for_rows<Number>(layer, [&](Index row, LargestNumbers<Number>& numbers) {
+  for_rows<Number>(layer, stage, [&](Index row, LargestNumbers<Number>& numbers) {
     const Index offset = row / queries * layer.head_step() + row % queries * layer.query_step();
     const auto* from = static_cast<const std::byte*>(advanced(layer.data, offset, layer.type));
     auto place = static_cast<std::size_t>(kept->starts[static_cast<std::size_t>(row)]);
@@ -228,19 +232,13 @@ Layer largest_of(const Layer& layer, std::vector<Index> starts) {
   return result;
 }
 
-/// Refuses what has no rows to choose from, and numbers that no attention can hold.
+/// Refuses what has no rows to choose from.
 inline void check_dense(const Layer& layer, const char* stage) {
   layer.check(stage);
   require(layer.kind == LayerKind::probabilities, stage,
           ": the layer must hold dense probabilities; of scores take their soft-max first");
   require(layer.keys.cells() <= std::numeric_limits<std::int32_t>::max(), stage,
           ": a layer must have at most 2147483647 keys, got ", layer.keys.cells());
-  const Index queries = layer.queries.cells();
-  parallel_for(layer.heads * queries, [&](Index row) {
-    const Index offset = row / queries * layer.head_step() + row % queries * layer.query_step();
-    if (find_invalid_attention(layer.type, layer.data, offset, layer.keys.cells()) < 0) return;
-    refuse_invalid({&layer, -1, stage}, row % queries);
-  });
 }
 
 /// Calls body with a number that can hold those of the layer.
@@ -269,7 +267,7 @@ template <std::integral Count>  // a template costs compile time only where it i
     for (std::size_t row = 1; row < starts.size(); ++row) {
       starts[row] = starts[row - 1] + static_cast<Index>(k);
     }
-    return detail::largest_of<decltype(number)>(layer, std::move(starts));
+    return detail::largest_of<decltype(number)>(layer, "top_k", std::move(starts));
   });
 }
 
@@ -283,11 +281,12 @@ requires std::is_arithmetic_v<Share>
   return detail::visit_numbers(layer, [&](auto number) {
     using Number = decltype(number);
     std::vector<Index> starts(static_cast<std::size_t>(layer.heads * layer.queries.cells()) + 1);
-    detail::for_rows<Number>(layer, [&](Index row, detail::LargestNumbers<Number>& numbers) {
+    const auto count = [&](Index row, detail::LargestNumbers<Number>& numbers) {
       starts[static_cast<std::size_t>(row) + 1] = numbers.count_for(static_cast<double>(share));
-    });
+    };
+    detail::for_rows<Number>(layer, "keep_mass", count);
     for (std::size_t row = 1; row < starts.size(); ++row) starts[row] += starts[row - 1];
-    return detail::largest_of<Number>(layer, std::move(starts));
+    return detail::largest_of<Number>(layer, "keep_mass", std::move(starts));
   });
 }
 
