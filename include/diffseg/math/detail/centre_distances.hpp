@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 
+#include "diffseg/core/types.hpp"
 #include "diffseg/math/detail/tiles.hpp"
 
 namespace diffseg::detail {
