@@ -86,8 +86,8 @@ class SoftmaxProducts {
 
  private:
   using Lanes = Packet<Scalar>;
-  static constexpr Index chunk =
-      64;  // keys converted, and softened by a largest score of their own
+  // Keys that are converted at a time, and softened by a largest score of their own.
+  static constexpr Index chunk = 64;
 
   /// loaded_ [count x depth] = the keys from `first` on; at once where they follow each other.
   void load(ElementType type, const Rows& keys, Index first, Index count) {
