@@ -14,7 +14,8 @@ compare_pipeline.py PEER [PHOTOS]
 and what no program can do without. Makes its own virtual environment (numpy, torch,
 opencv-python-headless; 6 GB, as the torch of PyPI brings its CUDA libraries) beside the temporary
 files of the system, or in DIFFSEG_COMPARE_VENV, and keeps it. Options: --rounds N (7), --photos N
-(4), --threads N (2), --seconds N (12) for the anchors of (a) and for the rounds of each case but
+(4), --trained MANIFEST: queries and keys on a square grid that export_onnx.py wrote, more than one if
+given again, --threads N (2), --seconds N (12) for the anchors of (a) and for the rounds of each case but
 the first, --chart FILE: the first case as JSON for plots.py, --smoke: one tiny case in the
 environment that is there, exit 77 without torch. Ends with 1 when labels agree on less than 99.9 %
 of the pixels; a missed goal is only reported.
@@ -59,6 +60,7 @@ def arguments():
     parser.add_argument("photos_path", type=pathlib.Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--photos", type=int, default=4)
+    parser.add_argument("--trained", type=pathlib.Path, action="append", default=[])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=12)
     parser.add_argument("--chart", type=pathlib.Path)
@@ -95,7 +97,10 @@ class Sides:
         self.case, self.work, self.threads = case, work, threads
         folder = work / "layers"
         folder.mkdir()
-        prepare(program, *case.make, folder)
+        if callable(case.make):
+            case.make(folder)
+        else:
+            prepare(program, *case.make, folder)
         self.layers = load_layers(folder)
         options = case.options
         self.peer = Peer(program, "serve", folder, str(options.anchors), str(options.floor),
@@ -331,7 +336,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         files = photo_files(options.photos_path, options.photos)
-        for case in smoke_cases() if options.smoke else cases(files, work):
+        for case in smoke_cases() if options.smoke else cases(files, work,
+                                                                         options.trained):
             right &= compare_case(case, options.peer, work, options, summary)
     print_summary(summary, options.threads)
     sys.exit(0 if right else 1)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What compare_pipeline.py compares: attention of which photo, at the shapes of which model."""
 import dataclasses
+import functools
+import json
 import pathlib
 
 from harness import read_photo
@@ -21,7 +23,7 @@ class Options:
 @dataclasses.dataclass
 class Case:
     name: str
-    make: list  # arguments of the peer that writes the layers, but for the folder
+    make: list  # arguments of the peer that writes the layers, but for the folder; or who writes them
     options: Options
     whole: bool = False  # (a) compares all anchors, however long it takes
     golden: pathlib.Path = None  # a file of labels that were published
@@ -37,7 +39,26 @@ def photo_files(path, count):
     return files[:count]
 
 
-def cases(files, work):
+def write_trained(manifest, folder):
+    """The layers of queries and keys that examples/export_attention wrote, as attention [heads, T, T]."""
+    import numpy as np
+    import torch
+    described = json.loads(manifest.read_text())
+    arrays = np.load(manifest.with_name(described["file"]))
+    for index, layer in enumerate(described["layers"]):
+        query, key = (torch.from_numpy(arrays[layer[side]]).float() for side in ("query", "key"))
+        scale = layer.get("scale", query.shape[-1] ** -0.5)
+        heads = torch.softmax(query @ key.mT * scale, -1)
+        np.save(folder / f"layer_{index}.npy", heads.numpy())
+
+
+def trained_case(manifest):
+    """A trained model's attention as `export_onnx.py --kind qk` wrote it, at DINOv2's threshold."""
+    return Case(f"{manifest.stem}, trained, f32", functools.partial(write_trained, manifest),
+                Options(thresholds=(0.35, 0.35, 0.35)))
+
+
+def cases(files, work, trained=()):
     """All cases; photos are written below `work` as arrays."""
     import numpy as np
     yield Case("golden coffee, SD 1.5, f32", ["coffee", "f32"], Options(), whole=True,
@@ -51,6 +72,7 @@ def cases(files, work):
         for model in list(MODELS)[:None if index == 0 else 1]:
             yield Case(f"{file.stem}, {MODELS[model]}, f32", ["photo", array, model, "f32"],
                        Options())
+    yield from map(trained_case, trained)
 
 
 def smoke_cases():
