@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """What of a release needs PyPI: release.py [--work FOLDER]
 
-The citation is valid (cffconvert), and `conan create` makes the package and builds and runs a consumer
-of it, with Eigen, zlib and nlohmann-json of the system and nothing from the network. Both programs are
-installed from PyPI into an environment in the work folder. A minute; exit status 1 when one fails.
+The citation is valid (cffconvert), and `conan create` makes the package and builds and runs a
+consumer of it, with Eigen, zlib and nlohmann-json of the system and nothing from the network. Both
+programs are installed from PyPI into an environment in the work folder. A minute; exit status 1
+when one fails.
 What needs no network is in ctest: release.version, .installed, .archive, .vcpkg.
 """
 import argparse
