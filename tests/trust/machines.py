@@ -383,7 +383,8 @@ def told(wanted, result):
     shares = [float(value.split()[0]) for value in golden.values()]
     flags = " ".join(flag for flag in wanted["flags"] if "{" not in flag and flag != "-isystem")
     line = (f"{wanted['name']:28} {result['state']:5} golden {len(golden)}, least "
-            f"{min(shares, default=0):.2f} %, labels {labels}, tests {result.get('units', '-')}, {result['seconds']} s"
+            f"{min(shares, default=0):.2f} %, labels {labels}, tests "
+            f"{result.get('units', '-')}, {result['seconds']} s"
             f"{' (before)' if result.get('before') else ''} | {result['version']} {flags}")
     if result["state"] == "RED":
         line += "\n" + result["why"]
