@@ -328,8 +328,9 @@ def headers_part(work, wanted, command):
     source = work.folder / f"{wanted['name']}.headers.cpp"
     folder = ROOT / "include"
     headers = sorted(file.relative_to(folder) for file in folder.rglob("*.hpp"))
-    source.write_text("".join(f"#include <{header}>\n" for header in headers
-                              if header.name != "npz_deflate.hpp"))
+    macros = "#if __has_include(<windows.h>)\n#include <windows.h>\n#endif\n"
+    source.write_text(macros + "".join(f"#include <{header}>\n" for header in headers
+                                       if header.name != "npz_deflate.hpp"))
     done = run([*command, "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror",
                 "-fsyntax-only", "-I", work.folder / "include", source])
     if done.returncode:
