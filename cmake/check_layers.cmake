@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 # cmake -DROOT=... -P check_layers.cmake: a header includes only its own room and rooms below it, and
 # no other room's detail/; few headers, in short chains; threads start in core/parallel.hpp alone; no
-# header defines a macro or has more than 300 lines.
+# header defines a macro, uses a name that is one elsewhere or has more than 300 lines.
 cmake_minimum_required(VERSION 3.24)
 
 set(longest_chain 9)     # headers of ours, one including the next
 set(most_includes 250)   # of ours, of a hundred headers
+
+# Macros of windows.h and Qt, which users may have included before.
+set(foreign_macros far near small hyper interface cdecl pascal emit signals slots foreach)
 
 # The rooms and files that a header may include, by its own room or file.
 set(rooms photo attention merge labels)
@@ -76,6 +79,11 @@ function(check_text header text)
   endif()
   if(text MATCHES "\n *# *define")
     message(SEND_ERROR "${header}: headers define no macros")
+  endif()
+  string(REGEX REPLACE "//[^\n]*|\"[^\"\n]*\"" "" code "${text}")
+  list(JOIN foreign_macros "|" names)
+  if(code MATCHES "[^A-Za-z0-9_](${names})[^A-Za-z0-9_]")
+    message(SEND_ERROR "${header}: ${CMAKE_MATCH_1} is a macro of windows.h or Qt, name it otherwise")
   endif()
   string(REGEX REPLACE "[^\n]" "" lines "${text}")
   string(LENGTH "${lines}" lines)

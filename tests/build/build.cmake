@@ -29,7 +29,8 @@ target_compile_options(diffseg_headers_alone PRIVATE -O0)
 diffseg_add_executable(build_two_units build/two_units_main.cpp build/two_units_other.cpp)
 add_test(NAME build.two_units COMMAND build_two_units)
 
-# The consumers' program without OpenMP, and with the flags that break naive checks for NaN.
+# The consumers' program without OpenMP and with the switches of Eigen that change what matrices are, and
+# one with the flags that break naive checks for NaN. All others: tests/trust/machines.py.
 add_executable(build_serial consumer/main.cpp)
 add_executable(build_fast_math build/fast_math.cpp)
 foreach(program IN ITEMS build_serial build_fast_math)
@@ -38,6 +39,7 @@ foreach(program IN ITEMS build_serial build_fast_math)
   target_link_libraries(${program} PRIVATE Eigen3::Eigen)
   target_compile_options(${program} PRIVATE -Wall -Wextra -Wpedantic)
 endforeach()
+target_compile_definitions(build_serial PRIVATE EIGEN_DEFAULT_TO_ROW_MAJOR EIGEN_MAX_ALIGN_BYTES=0)
 target_compile_options(build_fast_math PRIVATE -O2 -ffast-math)
 add_test(NAME build.serial COMMAND build_serial)
 add_test(NAME build.fast_math COMMAND build_fast_math)

@@ -31,7 +31,7 @@ elseif(MODE STREQUAL "pkg_config")
     return()
   endif()
   set(ENV{PKG_CONFIG_PATH} "${prefix}/share/pkgconfig:$ENV{PKG_CONFIG_PATH}")
-  execute_process(COMMAND "${PKG_CONFIG}" --cflags --libs "diffseg >= 0.1"
+  execute_process(COMMAND "${PKG_CONFIG}" --cflags --libs "diffseg >= ${VERSION}"
     OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   separate_arguments(flags UNIX_COMMAND "${flags}")
   run("${CXX}" -std=c++20 "${main}" -o consumer ${flags})
@@ -47,7 +47,7 @@ else()
   endif()
   run("${CMAKE_COMMAND}" -S "${SOURCE}/tests/consumer/${folder}" -B . ${no_openmp} -G "${GENERATOR}"
     "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_PREFIX_PATH=${prefix}" "-DEigen3_DIR=${EIGEN_CONFIG}"
-    "-DDIFFSEG_SOURCE=${SOURCE}")
+    "-DDIFFSEG_SOURCE=${SOURCE}" "-DVERSION=${VERSION}")
   run("${CMAKE_COMMAND}" --build .)
   run("${work}/consumer")
 endif()

@@ -139,12 +139,12 @@ class Lloyd {
   void reseed(ClusterSums& sums) {
     const auto& counts = sums.counts();
     if (std::find(counts.begin(), counts.end(), 0) == counts.end()) return;
-    std::vector<double> far;
-    inertia(rows_, result_.centres, result_.labels, far);
-    std::vector<Index> order(far.size());
+    std::vector<double> distances;
+    inertia(rows_, result_.centres, result_.labels, distances);
+    std::vector<Index> order(distances.size());
     std::iota(order.begin(), order.end(), Index{0});
     std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return far[static_cast<std::size_t>(a)] > far[static_cast<std::size_t>(b)];
+      return distances[static_cast<std::size_t>(a)] > distances[static_cast<std::size_t>(b)];
     });
     auto next = order.begin();
     for (std::size_t k = 0; k < counts.size(); ++k) {
@@ -153,7 +153,7 @@ class Lloyd {
         return result_.labels[static_cast<std::size_t>(row)];
       };
       while (next != order.end() && counts[static_cast<std::size_t>(label(*next))] < 2) ++next;
-      if (next == order.end() || far[static_cast<std::size_t>(*next)] <= 0) return;
+      if (next == order.end() || distances[static_cast<std::size_t>(*next)] <= 0) return;
       const ClusterMove move{*next, label(*next), static_cast<std::int32_t>(k)};
       sums.apply(rows_, {&move, 1});
       label(*next) = move.to;

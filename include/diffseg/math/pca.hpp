@@ -177,9 +177,9 @@ template <class Scalar>
   pca.whiten = options.whiten;
   pca.mean = column_means(rows, "PCA", options.sample).transpose().template cast<Scalar>();
   const CentredRows<Scalar> centred(rows, pca.mean, options.sample);
-  const bool small = most <= 512 || 2 * (options.components + options.oversampling) >= most;
+  const bool is_small = most <= 512 || 2 * (options.components + options.oversampling) >= most;
   const bool exact =
-      options.method == PcaMethod::exact || (options.method == PcaMethod::automatic && small);
+      options.method == PcaMethod::exact || (options.method == PcaMethod::automatic && is_small);
   auto found = exact ? exact_directions(centred, options.components)
                      : RandomDirections<Scalar>(centred, count, rows.cols(), options).find();
   // A basis of less than full rank has rows without length.

@@ -28,7 +28,7 @@ class SparsePaths {
       : scores_(scores),
         row_price_(at(scores.rows()), 0),
         column_price_(at(scores.cols()), 0),
-        shortest_(at(scores.cols()), far),
+        shortest_(at(scores.cols()), unreached),
         path_(at(scores.cols()), -1),
         row_of_(at(scores.cols()), -1),
         column_of_(at(scores.rows()), -1) {}
@@ -43,16 +43,16 @@ class SparsePaths {
   using Price = std::int64_t;
   using Reach = std::pair<Price, Index>;  // its length, the column or ~column where it is free
 
-  static constexpr Price far = std::numeric_limits<Price>::max();
+  static constexpr Price unreached = std::numeric_limits<Price>::max();
 
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
   void augment(Index start) {
     heap_ = {};
-    for (const Index column : touched_) shortest_[at(column)] = far;
+    for (const Index column : touched_) shortest_[at(column)] = unreached;
     touched_.clear();
     reached_.clear();
-    alone_ = {far, -1};
+    alone_ = {unreached, -1};
     Price least = 0;
     Index row = start;
     Index sink = -1;
@@ -84,7 +84,7 @@ class SparsePaths {
       const Price length = base - entry.value() - column_price_[at(column)];
       Price& shortest = shortest_[at(column)];
       if (length >= shortest) continue;
-      if (shortest == far) touched_.push_back(column);
+      if (shortest == unreached) touched_.push_back(column);
       shortest = length;
       path_[at(column)] = row;
       // Of equal lengths those that end the path come first.
@@ -122,7 +122,7 @@ class SparsePaths {
   std::vector<Price> row_price_, column_price_, shortest_;
   std::vector<Index> path_, row_of_, column_of_, touched_, reached_;
   std::priority_queue<Reach, std::vector<Reach>, std::greater<>> heap_;
-  Reach alone_ = {far, -1};  // length of the path to a row that then stays alone, that row
+  Reach alone_ = {unreached, -1};  // length of the path to a row that then stays alone, that row
 };
 
 /// Scores [rows x columns] >= 0 -> [rows] the column of each row for the largest sum, each used

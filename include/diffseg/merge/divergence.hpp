@@ -133,7 +133,7 @@ class DivergenceSearch {
     }
     for (Index quad = 0; 4 * quad < count; ++quad) evaluated += filter(quad, count, scratch);
     evaluate(count, scratch);
-    for (Index slot = 0; slot < count; ++slot) emit(queries, slot, scratch, matches);
+    for (Index slot = 0; slot < count; ++slot) add_matches(queries, slot, scratch, matches);
     return evaluated;
   }
 
@@ -231,8 +231,8 @@ class DivergenceSearch {
     }
   }
 
-  void emit(std::span<const Index> queries, Index slot, const Scratch& scratch,
-            std::vector<Match<Scalar>>& matches) const {
+  void add_matches(std::span<const Index> queries, Index slot, const Scratch& scratch,
+                   std::vector<Match<Scalar>>& matches) const {
     const auto quad = static_cast<std::size_t>(slot / 4);
     const auto& candidates = scratch.candidates[quad];
     if (candidates.empty()) return;

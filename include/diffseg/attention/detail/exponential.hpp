@@ -26,7 +26,9 @@ template <class Scalar>
     EIGEN_OPTIMIZATION_BARRIER(shifted)  // -ffast-math would take the places off again
     const Lanes n = psub(shifted, places);
     // ln 2 in two parts, the first of 9 bits: n times it is exact.
-    const Lanes f = pmadd(n, all(2.12194440e-4F), pmadd(n, all(-0.693359375F), least));
+    Lanes f = pmadd(n, all(-0.693359375F), least);
+    EIGEN_OPTIMIZATION_BARRIER(f)  // -ffast-math would put the parts together
+    f = pmadd(n, all(2.12194440e-4F), f);
     Lanes sum = pmadd(all(1.381459879e-3F), f, all(8.368716575e-3F));
     sum = pmadd(sum, f, all(4.166838899e-2F));
     sum = pmadd(sum, f, all(1.666652113e-1F));

@@ -54,7 +54,7 @@ constexpr auto visit_number(NumberType type, const Visit& visit) {
 /// A stored number as To; what an integer type cannot hold is refused.
 template <class To, class From>
 To convert_number(From value, const std::string& name) {
-  constexpr bool small = sizeof(From) == 2 && !std::is_integral_v<From>;
+  constexpr bool is_half = sizeof(From) == 2 && !std::is_integral_v<From>;
   if constexpr (std::is_integral_v<To> && std::is_integral_v<From>) {
     require_io(std::in_range<To>(value), name, "payload: ", +value,
                " does not fit the integer type asked for; read it as a wider one");
@@ -63,7 +63,7 @@ To convert_number(From value, const std::string& name) {
   }
   if constexpr (std::is_same_v<To, From>) {
     return value;  // every bit of it, NaN or not
-  } else if constexpr (small) {
+  } else if constexpr (is_half) {
     return static_cast<To>(static_cast<float>(value));
   } else {
     return static_cast<To>(value);

@@ -166,10 +166,10 @@ inline TensorView checked_view(TensorView view) {
     refusal.require(step > std::numeric_limits<Index>::min(), "strides: out of range");
     const Index bytes = checked_product(step < 0 ? -step : step,
                                         static_cast<Index>(number_bytes(view.type)), "view");
-    const Index far = checked_product(bytes, view.shape[axis], "view");
-    refusal.require(far <= std::numeric_limits<Index>::max() - reach, "strides: out of range, got ",
-                    shape_text(view.strides));
-    reach += far;
+    const Index distance = checked_product(bytes, view.shape[axis], "view");
+    refusal.require(distance <= std::numeric_limits<Index>::max() - reach,
+                    "strides: out of range, got ", shape_text(view.strides));
+    reach += distance;
   }
   refusal.require(view.data != nullptr || !some, "data: must not be null for ",
                   shape_text(view.shape));

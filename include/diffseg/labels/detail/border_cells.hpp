@@ -50,13 +50,13 @@ namespace diffseg::detail {
     return false;
   };
   double all = 0;
-  double near = 0;
+  double found = 0;
   for (std::size_t i = 0; i < from.size(); ++i) {
     if (from[i] == 0) continue;
     ++all;
-    near += is_near(static_cast<Index>(i)) ? 1 : 0;
+    found += is_near(static_cast<Index>(i)) ? 1 : 0;
   }
-  if (all > 0) return near / all;
+  if (all > 0) return found / all;
   return std::all_of(to.begin(), to.end(), [](char cell) { return cell == 0; }) ? 1 : 0;
 }
 
