@@ -232,7 +232,7 @@ void overflows() {
     const GridSize square{side, side};
     const std::string cells = std::to_string(side * side);  // of a grid, as a layer counts them
     refused("a layer", cells, [&] { (void)Layer::view(&one, 1, square); });
-    refused("queries and keys", number,
+    refused("queries and keys", cells,
             [&] { (void)Layer::queries_and_keys(&one, &one, 1, Index{1} << 31, square); });
     refused("maps", number, [&] { Maps<float>().reset(square); });
     refused("a working grid", number, [&] {
@@ -395,7 +395,7 @@ void thresholds_200() {
   for (int i = 1; i <= 200; ++i) sweep.thresholds.push_back(0.015 * i);
   const auto points = sweep(similarities);
   check(points.size() == 200, "points");
-  for (std::size_t i = 0; i < 200; i += 19) {
+  for (std::size_t i = 0; i < 200; i += 39) {
     const auto proposals = sweep.merge(sweep.thresholds[i])(similarities);
     const auto told =
         plain::told(maps.rows().cast<double>(), plain::partition(proposals.rows.cast<double>()));
