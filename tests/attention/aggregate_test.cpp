@@ -260,9 +260,13 @@ TEMPLATE_TEST_CASE("sampled queries are those in the middle of their cells", "[a
                    float, double) {
   Random random(611);
   INFO(random.note());
-  for (const GridSize queries : {GridSize{9, 6}, {4, 11}, {3, 4}, {2, 2}}) {
+  const std::pair<GridSize, GridSize> cases[] = {
+      {{9, 6}, {3, 4}},  {{4, 11}, {3, 4}}, {{3, 4}, {3, 4}},
+      {{2, 2}, {3, 4}},  {{10, 2}, {7, 6}},  // fewer queries than cells, yet finer along one side
+      {{3, 10}, {8, 7}},
+  };
+  for (const auto& [queries, grid] : cases) {
     CAPTURE(queries.height, queries.width);
-    const GridSize grid{3, 4};
     const GridSize kept{std::min(queries.height, grid.height), std::min(queries.width, grid.width)};
     Layer layer = support::random_layer<float>(random, 2, queries, {5, 7});
     Layer gathered = support::random_layer<float>(random, 2, kept, {5, 7});

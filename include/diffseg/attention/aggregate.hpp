@@ -144,7 +144,7 @@ void Aggregate::operator()(const Layers& layers, Maps<Scalar>& maps, Workspace& 
     detail::find_group(groups, layers[i], working, along_queries)
         .members.push_back({detail::LayerRows<Scalar>(source(i)), static_cast<Scalar>(raw[i])});
   }
-  detail::build_maps(groups, working, factor, floor, result.reset(working),
+  detail::build_maps(groups, working, along_queries, factor, floor, result.reset(working),
                      workspace.get<detail::MapScratch<Scalar>>());
   maps = std::move(result);
 }

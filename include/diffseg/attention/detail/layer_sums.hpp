@@ -74,7 +74,7 @@ class LayerSums {
   /// factor * the sum of what was added, at least `floor`. Then nothing is left to add to, but for
   /// storage.
   Maps<Scalar> finish(double factor, double floor) {
-    build_maps(groups_, grid_, factor, floor, maps_.reset(grid_), building_);
+    build_maps(groups_, grid_, along_queries_, factor, floor, maps_.reset(grid_), building_);
     Maps<Scalar> maps = std::move(maps_);
     start(grid_);
     return maps;

@@ -227,13 +227,14 @@ void scale_row(const Scalar* row, Scalar factor, Scalar least, Index count, Scal
 }
 
 /// rows [T x T] = factor * the sum of all groups, at least `floor`. `rows` may hold the last
-/// group's sums: a row is read before it is written, and by its own query alone.
+/// group's sums: a row is read before it is written, and by its own query alone. `along_queries` is
+/// that of the groups.
 template <class Scalar>
-void build_maps(const LayerGroups<Scalar>& groups, GridSize grid, double factor, double floor,
-                Matrix<Scalar>& rows, MapScratch<Scalar>& kept) {
+void build_maps(const LayerGroups<Scalar>& groups, GridSize grid, Resampling along_queries,
+                double factor, double floor, Matrix<Scalar>& rows, MapScratch<Scalar>& kept) {
   std::vector<GridSize> queries;
   for (const auto& group : groups) queries.push_back(group.queries);
-  const auto plan = cached_query_plan(grid, queries);
+  const auto plan = cached_query_plan(grid, queries, along_queries);
   const MapBuilder<Scalar> builder(groups, grid, *plan);
   const Index tokens = grid.cells();
   const auto least = static_cast<Scalar>(floor);

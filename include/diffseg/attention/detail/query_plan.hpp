@@ -4,7 +4,7 @@
 
 #include <memory>
 #include <numeric>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "diffseg/math/resample.hpp"
@@ -16,9 +16,11 @@ struct QueryPlan {
   std::vector<std::vector<Index>> sources;  ///< [grids][T] the first query that feeds each
   std::vector<Index> order;                 ///< [T] those with the same coarse sources together
 
-  QueryPlan(GridSize grid, const std::vector<GridSize>& queries)
+  QueryPlan(GridSize grid, const std::vector<GridSize>& queries, Resampling along_queries)
       : order(static_cast<std::size_t>(grid.cells())) {
-    for (const GridSize& coarse : queries) sources.push_back(find_sources(grid, coarse));
+    for (const GridSize& coarse : queries) {
+      sources.push_back(find_sources(grid, coarse, along_queries));
+    }
     std::iota(order.begin(), order.end(), Index{0});
     // A radix sort with the coarsest grid as the highest digit.
     std::vector<Index> sorted(order.size());
@@ -35,9 +37,9 @@ struct QueryPlan {
   }
 
  private:
-  static std::vector<Index> find_sources(GridSize grid, GridSize coarse) {
-    const AxisResampler<float> rows(coarse.height, grid.height, Resampling::repeat);
-    const AxisResampler<float> columns(coarse.width, grid.width, Resampling::repeat);
+  static std::vector<Index> find_sources(GridSize grid, GridSize coarse, Resampling mode) {
+    const AxisResampler<float> rows(coarse.height, grid.height, mode);
+    const AxisResampler<float> columns(coarse.width, grid.width, mode);
     std::vector<Index> sources;
     sources.reserve(static_cast<std::size_t>(grid.cells()));
     for (Index y = 0; y < grid.height; ++y) {
@@ -51,10 +53,11 @@ struct QueryPlan {
 
 /// The plan of these arguments, built once per process (the 16 used last are kept).
 [[nodiscard]] inline std::shared_ptr<const QueryPlan> cached_query_plan(
-    GridSize grid, const std::vector<GridSize>& queries) {
-  using Key = std::pair<GridSize, std::vector<GridSize>>;
+    GridSize grid, const std::vector<GridSize>& queries, Resampling along_queries) {
+  using Key = std::tuple<GridSize, std::vector<GridSize>, Resampling>;
   static Cache<Key, QueryPlan> cache(16);
-  return cache.get({grid, queries}, [&] { return QueryPlan(grid, queries); });
+  return cache.get({grid, queries, along_queries},
+                   [&] { return QueryPlan(grid, queries, along_queries); });
 }
 
 }  // namespace diffseg::detail
