@@ -4,7 +4,8 @@
 
 Edits of headers below include/ are drawn: other operators, numbers, min and max, true and false,
 statements that go. Each is made in a copy of the tree; the tests that include the header are
-compiled and run, the one of its own name first, until one fails, crashes or takes too long. An
+compiled and run, the one of its own name first, until one fails, crashes or takes too long; what
+none notices, the first meets once more under AddressSanitizer, as in the preset asan. An
 edit that does not compile, or compiles to the same code, is replaced by another. equivalent.txt,
 beside this script, names edits that no test can see, with the reason.
 
@@ -37,6 +38,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 REASONS = pathlib.Path(__file__).with_name("equivalent.txt")
 FLAGS = ["-std=c++20", "-O1", "-g0", "-w", "-fopenmp", "-march=native", "-D_GLIBCXX_ASSERTIONS",
          "-frandom-seed=0", "-I/usr/include/eigen3"]
+SANITIZER = "-fsanitize=address"
 # What most tests include of others, compiled once.
 OTHERS = ('"support/catch.hpp"', "<Eigen/Core>", "<Eigen/Eigenvalues>", "<Eigen/SparseCore>",
           "<nlohmann/json.hpp>", "<filesystem>", "<functional>", "<random>", "<sstream>")
@@ -65,22 +67,25 @@ def options():
     return parser.parse_args()
 
 
-def limited(seconds):
-    """For a child: an end to what an edit may make it take."""
+def limited(seconds, sanitized):
+    """For a child: an end to what an edit may make it take; a sanitizer reserves all there is."""
     def limit():
-        for what, most in ((resource.RLIMIT_AS, 8 * GIB), (resource.RLIMIT_FSIZE, GIB),
-                           (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, 4 * seconds)):
-            resource.setrlimit(what, (most, most))
+        for what, most in ((resource.RLIMIT_FSIZE, GIB), (resource.RLIMIT_CORE, 0),
+                           (resource.RLIMIT_CPU, 4 * seconds), (resource.RLIMIT_AS, 8 * GIB)):
+            if what != resource.RLIMIT_AS or not sanitized:
+                resource.setrlimit(what, (most, most))
     return limit
 
 
-def ends_well(command, folder, seconds):
+def ends_well(command, folder, seconds, sanitized):
     """Whether it ends with 0 in time; what it has started ends with it."""
-    variables = os.environ | {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "2",
-                              "TMPDIR": str(folder)}
+    variables = os.environ | {
+        "OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "2", "TMPDIR": str(folder),
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
     with subprocess.Popen(command, cwd=folder, env=variables, stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          start_new_session=True, preexec_fn=limited(seconds)) as process:
+                          start_new_session=True,
+                          preexec_fn=limited(seconds, sanitized)) as process:
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -132,13 +137,15 @@ class Tree:
         return found
 
     def tests_of(self, header):
-        """Those that include it, the one of its own name first, the nearest next."""
+        """Those that include it: of its own name, of a like one, the nearest, what takes long."""
         own = header.replace("include/diffseg/", "tests/").replace(".hpp", "_test.cpp")
-        room = own.split("/")[1]
+        name = pathlib.PurePosixPath(header).stem
 
         def order(test):
-            return (test != own, self.distances(test)[header],
-                    test.split("/")[1] != room, len(self.texts[test]))
+            slow = test.split("/")[1] in ("golden", "memory")
+            stem = pathlib.PurePosixPath(test).stem.removesuffix("_test")
+            return (test != own, slow, not name.startswith(stem), self.distances(test)[header],
+                    len(self.texts[test]))
         return sorted((test for test in self.tests if header in self.distances(test)), key=order)
 
     def digest(self, test):
@@ -175,26 +182,29 @@ class Bench:
         shutil.copytree(tree.folder / "include", self.folder / "include", dirs_exist_ok=True)
         self.object, self.program = self.folder / "test.o", self.folder / "test"
 
-    def compile(self, test):
+    def compile(self, test, sanitized=False):
         """The digest of the code, or None."""
         tree = self.tree.folder
         command = ["g++", *FLAGS, f"-I{self.folder}/include", f"-I{tree}/stages", f"-I{tree}/tests",
                    f'-DDIFFSEG_GOLDEN_DIR="{tree}/tests/files/golden"',
                    f'-DDIFFSEG_TRAINED_DIR="{tree}/tests/files/trained"',
-                   "-include", f"{tree}/others.hpp", "-c", f"{tree}/{test}", "-o", str(self.object)]
+                   "-c", f"{tree}/{test}", "-o", str(self.object)]
+        command += [SANITIZER] if sanitized else ["-include", f"{tree}/others.hpp"]
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode != 0:
             return None
         return hashlib.sha256(self.object.read_bytes()).hexdigest()
 
-    def run(self, test, seconds):
+    def run(self, seconds, sanitized=False):
+        """Whether the program of the object passes, and its seconds."""
         subprocess.run(["g++", str(self.object), "-o", str(self.program), "-fopenmp",
-                        "-lCatch2WithMain", "-lz"], check=True, capture_output=True)
+                        "-lCatch2WithMain", "-lz", *[SANITIZER][:sanitized]],
+                       check=True, capture_output=True)
         begin = time.monotonic()
         folder = self.folder / "tests"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        passed = ends_well([str(self.program), "--abort"], folder, seconds)
+        passed = ends_well([str(self.program), "--abort"], folder, seconds, sanitized)
         return passed, time.monotonic() - begin
 
     def unedited(self, test):
@@ -202,29 +212,45 @@ class Bench:
         name = f"{test} {self.tree.digest(test)}"
         if self.known.get(name) is None:
             code = self.compile(test)
-            passed, seconds = self.run(test, 900) if code else (False, 0)
+            passed, seconds = self.run(900) if code else (False, 0)
             self.known.put(name, [code, passed, seconds])
             if not passed:
                 print(f"left out, fails without an edit: {test}", flush=True)
         return self.known.get(name)
 
+    def compile_edited(self, test, edit, sanitized=False):
+        source, header = self.tree.texts[edit.path], self.folder / edit.path
+        header.write_text(edit.apply(source), encoding="utf-8")
+        try:
+            return self.compile(test, sanitized)
+        finally:
+            header.write_text(source, encoding="utf-8")
+
     def judge(self, edit, most):
         """What becomes of an edit, and by which test."""
-        source, header = self.tree.texts[edit.path], self.folder / edit.path
-        what = "same code"
-        for test in self.tree.tests_of(edit.path)[:most]:
+        what, tests = "same code", self.tree.tests_of(edit.path)[:most]
+        for test in tests:
             code, passed, seconds = self.unedited(test)
-            header.write_text(edit.apply(source), encoding="utf-8")
-            found = self.compile(test)
-            header.write_text(source, encoding="utf-8")
-            if found is None and passed:
-                return "does not compile", test
-            if not passed or found == code:
+            if not passed:
                 continue
-            if not self.run(test, int(30 + 10 * seconds))[0]:
+            found = self.compile_edited(test, edit)
+            if found is None:
+                return "does not compile", test
+            if found == code:
+                continue
+            if not self.run(int(30 + 10 * seconds))[0]:
                 return "noticed", test
             what = "unnoticed"
+        if what == "unnoticed" and self.sanitizer_notices(tests[0], edit):
+            return "noticed", f"{tests[0]} under AddressSanitizer"
         return what, ""
+
+    def sanitizer_notices(self, test, edit):
+        self.compile_edited(test, edit, sanitized=True)
+        if self.run(900, sanitized=True)[0]:
+            return False
+        self.compile(test, sanitized=True)
+        return self.run(900, sanitized=True)[0]
 
 
 def reasons():
