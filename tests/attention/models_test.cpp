@@ -70,6 +70,45 @@ TEST_CASE("the models have their published numbers of layers and widths", "[mode
   REQUIRE(widths("dinov2") == std::vector<Index>{768});
 }
 
+TEST_CASE("the models have their published grids and tokens", "[models][unit]") {
+  // Pixels of a side that a token of the finest grid stands for: 8 of the VAE, times the patch.
+  const std::vector<Index> pixels = {8, 8, 8, 16, 16, 16, 14};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const ModelShapes model = model_shapes(names[i]);
+    INFO(names[i]);
+    CHECK(model.name == names[i]);
+    Index side = pixels[i];
+    for (const AttentionShape& shape : model.layers) {
+      CHECK(shape.grid.height * side == model.image.height);
+      CHECK(shape.grid.width * side == model.image.width);
+      side *= 2;
+    }
+  }
+  const auto tokens = [](const char* name) {
+    const AttentionShape shape = model_shapes(name).layers.front();
+    return std::vector<Index>{shape.leading, shape.trailing, shape.tokens()};
+  };
+  CHECK(tokens("sd15") == std::vector<Index>{0, 0, 4096});
+  CHECK(tokens("sd3") == std::vector<Index>{0, 333, 4096 + 333});
+  CHECK(tokens("flux") == std::vector<Index>{512, 0, 512 + 4096});
+  CHECK(tokens("dinov2") == std::vector<Index>{1, 0, 1 + 37 * 37});
+  // What a U-Net repeats at each level, and into how many heads it cuts it.
+  const auto levels = [](const char* name) {
+    std::vector<Index> result;
+    for (const auto& shape : model_shapes(name).layers) {
+      result.insert(result.end(), {shape.heads, shape.layers});
+    }
+    return result;
+  };
+  CHECK(levels("sd15") == std::vector<Index>{8, 5, 8, 5, 8, 5, 8, 1});
+  CHECK(levels("sd21_base") == std::vector<Index>{5, 5, 10, 5, 20, 5, 20, 1});
+  CHECK(levels("sd21_768") == levels("sd21_base"));
+  CHECK(levels("sdxl") == std::vector<Index>{10, 10, 20, 60});
+  CHECK(levels("sd3") == std::vector<Index>{24, 24});
+  CHECK(levels("flux") == std::vector<Index>{24, 57});
+  CHECK(levels("dinov2") == std::vector<Index>{12, 12});
+}
+
 TEST_CASE("tensors of the true shapes become layers of the image", "[models][law]") {
   for (const std::string& name : names) {
     const ModelShapes model = model_shapes(name);

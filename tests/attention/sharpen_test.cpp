@@ -25,6 +25,7 @@ TEMPLATE_TEST_CASE("powers of two maps by hand", "[sharpen][unit]", float, doubl
   REQUIRE(square.rows()(1, 0) == Approx(1.0 / 17));
   const Maps<TestType> back = Sharpen{.power = 0.5}(square);
   REQUIRE(back.rows()(0, 0) == Approx(0.75));
+  REQUIRE_NOTHROW(Sharpen{.power = 1.0 / 16}(maps));
   REQUIRE(Sharpen{.power = 16, .floor = 1e-3}(maps).rows()(1, 0) == Approx(1e-3));
 }
 
@@ -72,7 +73,8 @@ TEMPLATE_TEST_CASE("sharpen has the same bits for any number of threads", "[shar
 TEST_CASE("what cannot be sharpened is refused", "[sharpen]") {
   Random random(2304);
   const auto maps = support::random_maps<float>(random, {2, 3});
-  for (const double power : {0.0, -1.0, 17.0, std::numeric_limits<double>::quiet_NaN()}) {
+  for (const double power :
+       {0.0, -1.0, 0.0624, 16.01, 17.0, std::numeric_limits<double>::quiet_NaN()}) {
     REQUIRE_THAT(complaint([&] { (void)Sharpen{.power = power}(maps); }),
                  Contains("Sharpen: power must be in 1/16 .. 16, got "));
   }

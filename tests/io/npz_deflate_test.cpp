@@ -81,6 +81,19 @@ TEST_CASE("npz_deflate: the stream's end is found exactly", "[unit][npz]") {
   REQUIRE(inflated("", 1000) == Pair(0, false));
 }
 
+TEST_CASE("npz_deflate: nothing behind the stream is read", "[unit][npz]") {
+  // Two blocks, of which the caller gives the first; the second lies right behind it.
+  std::string first = support::stored_block("abcd");
+  first[0] = '\0';  // not the last
+  const std::string both = first + support::stored_block("e");
+  std::string to(4, '\0');
+  const auto room = std::as_writable_bytes(std::span(to));
+  const auto result = inflate_zlib(std::as_bytes(std::span(both).first(first.size())), room);
+  REQUIRE(result.bytes == 4);
+  REQUIRE_FALSE(result.ended);
+  REQUIRE(to == "abcd");
+}
+
 TEST_CASE("npz_deflate: bombs and damage are refused before memory is taken", "[unit][npz]") {
   std::vector<float> values;
   // 4 MB of zeros in 4 kB, while the array's header declares 8 bytes.

@@ -4,6 +4,7 @@
 #include <diffseg/io/view.hpp>
 
 #include <array>
+#include <map>
 #include <numeric>
 #include <random>
 #include <span>
@@ -144,7 +145,7 @@ struct CvLike {
   [[nodiscard]] int depth() const { return depth_code; }
   [[nodiscard]] int channels() const { return channel_count; }
   [[nodiscard]] std::size_t elemSize1() const {  // NOLINT
-    constexpr std::array<std::size_t, 8> bytes{1, 1, 2, 2, 4, 4, 8, 2};
+    constexpr std::array<std::size_t, 9> bytes{1, 1, 2, 2, 4, 4, 8, 2, 2};
     return bytes[static_cast<std::size_t>(depth_code)];
   }
 };
@@ -329,6 +330,47 @@ TEST_CASE("view: DLPack tensors of every version are known by their members", "[
   tensor.device.device_type = 2;
   REQUIRE(message_of([&] { return diffseg::view(tensor); }) ==
           "view: memory: must be the CPU's, got DLPack device type 2; copy the tensor to it first");
+}
+
+TEST_CASE("view: every type has the code that its library publishes", "[unit][view]") {
+  using enum NumberType;
+  // c10/core/ScalarType.h: byte, char, short, int, long, half, float, double, bool, bfloat16.
+  const std::map<int, NumberType> torch = {{0, u8},  {1, i8},  {2, i16}, {3, i32},      {4, i64},
+                                           {5, f16}, {6, f32}, {7, f64}, {11, boolean}, {15, bf16}};
+  // onnx.proto, TensorProto.DataType.
+  const std::map<int, NumberType> onnx = {{1, f32},  {2, u8},   {3, i8},      {4, u16},  {5, i16},
+                                          {6, i32},  {7, i64},  {9, boolean}, {10, f16}, {11, f64},
+                                          {12, u32}, {13, u64}, {16, bf16}};
+  // dlpack.h: the kind times 1000, and the bits.
+  const std::map<int, NumberType> dlpack = {
+      {8, i8},     {16, i16},   {32, i32},   {64, i64},   {1008, u8},   {1016, u16},    {1032, u32},
+      {1064, u64}, {2016, f16}, {2032, f32}, {2064, f64}, {4016, bf16}, {6008, boolean}};
+  // opencv2/core/hal/interface.h: CV_8U to CV_16F, CV_16BF of version 5.
+  const std::map<int, NumberType> opencv = {{0, u8},  {1, i8},  {2, u16}, {3, i16}, {4, i32},
+                                            {5, f32}, {6, f64}, {7, f16}, {8, bf16}};
+  using diffseg::detail::dlpack_number, diffseg::detail::onnx_number, diffseg::detail::torch_number;
+  std::array<unsigned char, 64> bytes{};
+  const auto check = [&](int code, const std::map<int, NumberType>& known, const auto& type_of) {
+    CAPTURE(code);
+    if (known.contains(code)) {
+      REQUIRE(type_of() == known.at(code));
+    } else {
+      REQUIRE(message_of(type_of).starts_with("view: type: "));
+    }
+  };
+  for (int code = -1; code <= 20; ++code) {
+    check(code, torch, [&] { return torch_number(code); });
+    check(code, onnx, [&] { return onnx_number(code); });
+    if (code < 0 || code > 8) continue;  // what the struct above knows
+    check(code, opencv, [&] {
+      return diffseg::view(CvLike{2, bytes.data(), {2, 2}, {16, 8}, code}).type;
+    });
+  }
+  for (int kind = 0; kind <= 7; ++kind) {
+    for (const int bits : {1, 4, 8, 16, 32, 64, 128}) {
+      check(1000 * kind + bits, dlpack, [&] { return dlpack_number(kind, bits, 1); });
+    }
+  }
 }
 
 TEST_CASE("view: a managed DLPack tensor is given back when its layer goes", "[unit][view]") {

@@ -260,6 +260,18 @@ TEMPLATE_TEST_CASE("minibatch_kmeans comes near Lloyd's inertia and stops early"
   CHECK(few.iterations <= 24);
 }
 
+TEST_CASE("minibatch_kmeans ends after as many batches without gain as it has patience",
+          "[kmeans][unit]") {
+  // Equal rows: the inertia is 0 from the second batch on, which is the first that counts.
+  const Matrix<float> rows = Matrix<float>::Constant(8, 3, 2);
+  const Matrix<float> start = rows.topRows(1);
+  for (const Index patience : {1, 2, 5}) {
+    const auto result = minibatch_kmeans(rows, start, {.batch = 8, .patience = patience});
+    CHECK(result.converged);
+    CHECK(result.iterations == 2 + patience);
+  }
+}
+
 TEST_CASE("minibatch_kmeans moves starved centres and reports them", "[kmeans]") {
   Random random(78);
   INFO(random.note());

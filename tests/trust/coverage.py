@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Which lines and branches of the headers do the tests of the README's command run?
+
+Builds the preset coverage, runs its tests, and lets gcovr (the one there is, or from PyPI into
+build/gcovr) join what all instantiations of a line have run. Branches for exceptions do not count,
+nor do those that belong to headers of others, which the compiler put into ours. Prints the lines
+and branches that were not run. About half an hour on two cores.
+Exit status: not 0 below --lines or --branches percent, or when a test fails.
+"""
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import venv
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build/coverage"
+RAW = BUILD / "coverage.json"
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=float, default=95, metavar="PERCENT",
+                        help="at least so many (%(default)s)")
+    parser.add_argument("--branches", type=float, default=85, metavar="PERCENT",
+                        help="at least so many (%(default)s)")
+    parser.add_argument("--report", action="store_true", help="of the last run: build nothing")
+    return parser.parse_args()
+
+
+def gcovr():
+    found = shutil.which("gcovr")
+    if found:
+        return found
+    folder = ROOT / "build/gcovr"
+    if not (folder / "bin/gcovr").exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([folder / "bin/pip", "install", "--quiet", "gcovr>=8"], check=True)
+    return str(folder / "bin/gcovr")
+
+
+def count(tool):
+    """Runs the tests and keeps what they ran."""
+    for old in BUILD.rglob("*.gcda"):
+        old.unlink()
+    subprocess.run(["cmake", "--workflow", "--preset", "coverage"], cwd=ROOT, check=True)
+    subprocess.run([tool, "--root", ROOT, "--filter", "include/", "--exclude-throw-branches",
+                    "--exclude-unreachable-branches", "--json", RAW, BUILD], cwd=ROOT, check=True)
+
+
+def report(tool, args):
+    """gcovr's tables, what is missing included, and its status."""
+    read = [tool, "--root", ROOT, "--merge-lines", "--add-tracefile", RAW]
+    subprocess.run([*read, "--txt", "--txt-metric", "branch"], cwd=ROOT, check=True)
+    return subprocess.run([*read, "--txt", "--print-summary", "--fail-under-line", str(args.lines),
+                           "--fail-under-branch", str(args.branches)],
+                          cwd=ROOT, check=False).returncode
+
+
+def main():
+    args, tool = options(), gcovr()
+    if not args.report:
+        count(tool)
+    return report(tool, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
