@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Faults of the world while segment and evaluate work: faults.py [--quick] SEGMENT EVALUATE [CASE ...]
+"""Faults of the world while the programs work: faults.py [--quick] SEGMENT EVALUATE [CASE ...]
 
 Every call that writes fails in turn, disks are full, folders read-only, runs are killed at random
 moments, files are cut off while they are mapped, links lead out and back, names have every byte,
@@ -293,7 +293,7 @@ def files_are_cut_off_while_they_are_mapped(world):
                 must(done.reached and done.status == 1, "status", done.status, cut, done.err)
                 must(name in done.err, cut, "does not name it:", done.err)
                 must((world.folder / "out/good.labels.png").exists(), "lost another:", done.err)
-                must(not (world.folder / "out/cut.labels.png").exists(), cut, "took zeros as numbers")
+                must(not (world.folder / "out/cut.labels.png").exists(), cut, "took zeros")
                 shutil.rmtree(world.folder / "out")
     return f"{count} cuts"
 

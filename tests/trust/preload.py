@@ -46,7 +46,7 @@ def run(library, variables, arguments, cwd, timeout=120, **options):
 
 
 def npy(split, side=8):
-    """The .npy of side x side cells; those left of column `split` look at one another, the rest too."""
+    """The .npy of side x side cells; those left of column `split` see one another, others too."""
     rows = bytearray()
     cells = side * side
     for query in range(cells):
