@@ -281,6 +281,7 @@ def files_are_cut_off_while_they_are_mapped(world):
     for kind, data in whole.items():
         for cut in (0, 1, 100, 4096, 8192, len(data) // 2, len(data) - 1):
             for jobs in "12":
+                shutil.rmtree(world.folder / "out", ignore_errors=True)
                 name = f"arrays/cut.{kind}"
                 (world.folder / name).write_bytes(data)
                 (world.folder / "list.txt").write_text(f"{name}\ngood.npy\n")
@@ -294,7 +295,6 @@ def files_are_cut_off_while_they_are_mapped(world):
                 must(name in done.err, cut, "does not name it:", done.err)
                 must((world.folder / "out/good.labels.png").exists(), "lost another:", done.err)
                 must(not (world.folder / "out/cut.labels.png").exists(), cut, "took zeros")
-                shutil.rmtree(world.folder / "out")
     return f"{count} cuts"
 
 
