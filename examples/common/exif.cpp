@@ -2,11 +2,14 @@
 #include "exif.hpp"
 
 #include <libexif/exif-data.h>
+#include <libexif/exif-mem.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <new>
 
 namespace cli {
 
@@ -14,6 +17,21 @@ namespace {
 
 using Bytes = std::vector<unsigned char>;
 constexpr std::string_view signature{"Exif\0\0", 6};
+
+/// libexif had no memory for something, and leaves it out in silence.
+thread_local bool without_memory = false;
+
+void* seen(void* place) {
+  without_memory = without_memory || place == nullptr;
+  return place;
+}
+
+/// Its own way to memory, seen.
+ExifMem* watched_memory() {
+  return exif_mem_new([](ExifLong bytes) { return seen(std::calloc(bytes, 1)); },
+                      [](void* old, ExifLong bytes) { return seen(std::realloc(old, bytes)); },
+                      &std::free);
+}
 
 /// The first number of an entry of any whole type; 0 when there is none.
 long long first_number(const ExifEntry& entry, ExifByteOrder order) {
@@ -47,12 +65,16 @@ std::optional<int> exif_orientation(std::span<const unsigned char> record) {
   if (!is_exif(record)) whole.assign(signature.begin(), signature.end());
   whole.insert(whole.end(), record.begin(), record.end());
   if (whole.size() > std::numeric_limits<unsigned>::max()) return {};
-  const std::unique_ptr<ExifData, decltype(&exif_data_unref)> data(exif_data_new(),
-                                                                   &exif_data_unref);
-  if (data == nullptr) return {};
+  without_memory = false;
+  const std::unique_ptr<ExifMem, decltype(&exif_mem_unref)> memory(watched_memory(),
+                                                                   &exif_mem_unref);
+  const std::unique_ptr<ExifData, decltype(&exif_data_unref)> data(
+      memory ? exif_data_new_mem(memory.get()) : nullptr, &exif_data_unref);
+  if (data == nullptr) throw std::bad_alloc();
   // As it is written, not as the specification would have it.
   exif_data_unset_option(data.get(), EXIF_DATA_OPTION_FOLLOW_SPECIFICATION);
   exif_data_load_data(data.get(), whole.data(), static_cast<unsigned>(whole.size()));
+  if (without_memory) throw std::bad_alloc();
   const ExifEntry* const entry =
       exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
   if (entry == nullptr) return {};

@@ -142,8 +142,10 @@ void write_files(const std::vector<OutputFile>& files) {
 }
 
 std::string why_unwritable(const fs::path& folder) {
+  std::error_code error;
   std::error_code ignored;
-  fs::path existing = fs::absolute(folder.empty() ? "." : folder, ignored);
+  fs::path existing = fs::absolute(folder.empty() ? "." : folder, error);
+  if (error) return error.message();
   while (!fs::exists(fs::symlink_status(existing, ignored)) && existing.has_relative_path())
     existing = existing.parent_path();
   if (!fs::is_directory(existing, ignored)) return std::strerror(ENOTDIR);

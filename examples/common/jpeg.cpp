@@ -32,12 +32,8 @@ constexpr int most_scans = 500;
 /// One picture being read by libjpeg.
 class Decoder {
  public:
-  explicit Decoder(Span bytes) : bytes_(bytes) {
-    info_.err = jpeg_std_error(&errors_);
-    info_.client_data = this;
-    errors_.error_exit = &on_error;
-    errors_.emit_message = &on_message;
-    progress_.progress_monitor = &on_progress;
+  explicit Decoder(Span bytes) : Decoder() {  // which is destroyed if this fails half-way
+    bytes_ = bytes;
     guard_([&] { jpeg_create_decompress(&info_); });
     info_.progress = &progress_;
   }
@@ -57,6 +53,14 @@ class Decoder {
   }
 
  private:
+  Decoder() {
+    info_.err = jpeg_std_error(&errors_);
+    info_.client_data = this;
+    errors_.error_exit = &on_error;
+    errors_.emit_message = &on_message;
+    progress_.progress_monitor = &on_progress;
+  }
+
   static Decoder& of(j_common_ptr info) { return *static_cast<Decoder*>(info->client_data); }
   static void on_error(j_common_ptr info);
   static void on_message(j_common_ptr info, int level);
@@ -85,6 +89,7 @@ void Decoder::fail(const char* what, const char* remedy) {
 }
 
 void Decoder::on_error(j_common_ptr info) {
+  if (info->err->msg_code == JERR_OUT_OF_MEMORY) of(info).guard_.fail_for_memory();
   of(info).fail("cannot be decoded", "copy it again, or save it again as an ordinary JPEG");
 }
 

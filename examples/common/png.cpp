@@ -80,9 +80,13 @@ class Reader {
  private:
   static Reader& of(png_structp png) { return *static_cast<Reader*>(png_get_error_ptr(png)); }
   static void on_error(png_structp png, const char* reason) {
+    if (is_about_memory(reason)) of(png).guard_.fail_for_memory();
     of(png).guard_.fail("is damaged", reason, copy_again);
   }
+  /// What memory does not hold is left out with a warning, and could be the orientation. Not while
+  /// the reader itself is made.
   static void on_warning(png_structp png, const char* reason) {
+    if (of(png).guard_.is_running() && is_about_memory(reason)) of(png).guard_.fail_for_memory();
     if (std::string_view(reason) == "eXIf: CRC error") of(png).exif_damaged_ = true;
   }
   static void on_read(png_structp png, png_bytep to, std::size_t count);

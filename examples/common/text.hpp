@@ -7,10 +7,17 @@
 
 namespace cli {
 
+/// A stream into a text that throws where memory runs out; a plain one leaves out what it cannot
+/// hold, in silence.
+class TextStream : public std::ostringstream {
+ public:
+  TextStream() { exceptions(std::ios::badbit); }
+};
+
 /// The parts, written one after the other.
 template <class... Parts>
 [[nodiscard]] std::string message(const Parts&... parts) {
-  std::ostringstream text;
+  TextStream text;
   text.precision(9);
   (text << ... << parts);
   return text.str();

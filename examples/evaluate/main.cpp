@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ending.hpp"
 #include "label_files.hpp"
 #include "report.hpp"
 #include "report_json.hpp"
@@ -154,7 +155,7 @@ void add_options(CLI::App& app, Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app(description, "evaluate");
   Options options;
   add_options(app, options);
@@ -165,11 +166,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  try {
-    options.ignored = {options.ignore.begin(), options.ignore.end()};
-    return run(options);
-  } catch (const std::exception& error) {
-    std::cerr << "evaluate: " << error.what() << '\n';
-    return 1;
-  }
+  options.ignored = {options.ignore.begin(), options.ignore.end()};
+  return run(options);
+} catch (...) {
+  return end_with_exception("evaluate");
 }

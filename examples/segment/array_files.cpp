@@ -5,6 +5,7 @@
 #include <diffseg/io/npz.hpp>
 #include <diffseg/io/safetensors.hpp>
 #include <memory>
+#include <utility>
 
 #if DIFFSEG_WITH_ZLIB
 #include <diffseg/io/npz_deflate.hpp>
@@ -16,11 +17,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-diffseg::NpzFile open_npz(const fs::path& file) {
+diffseg::NpzFile open_npz(diffseg::FileBytes file) {
 #if DIFFSEG_WITH_ZLIB
-  return diffseg::NpzFile(file, diffseg::inflate_zlib);
+  return diffseg::NpzFile(std::move(file), diffseg::inflate_zlib);
 #else
-  return diffseg::NpzFile(file);
+  return diffseg::NpzFile(std::move(file));
 #endif
 }
 
@@ -32,9 +33,16 @@ bool ArrayFiles::reads(const fs::path& file) {
 }
 
 ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) {
+  if (!reads(file)) {
+    throw diffseg::io_error(file.string() +
+                            ": name: must end in .npy, .npz or .safetensors, or be a single "
+                            "manifest (.json); save the attention as one of these");
+  }
+  watches_.push_back(map_watched(file));
+  const auto bytes = Watch::bytes_of(watches_.back());
   if (file.extension() == ".npy") {
-    return {{""}, [file](const std::string& name) {
-              if (name.empty()) return diffseg::read_npy(file);
+    return {{""}, [file, bytes](const std::string& name) {
+              if (name.empty()) return diffseg::parse_npy(bytes);
               throw diffseg::io_error(file.string() + ": array: a .npy file holds one array " +
                                       "without a name; leave out '" + name + "'");
             }};
@@ -43,11 +51,8 @@ ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) {
     const auto kept = std::make_shared<const decltype(archive)>(std::move(archive));
     return {kept->names(), [kept](const std::string& name) { return kept->read(name); }};
   };
-  if (file.extension() == ".npz") return keep(open_npz(file));
-  if (file.extension() == ".safetensors") return keep(diffseg::SafetensorsFile(file));
-  throw diffseg::io_error(file.string() +
-                          ": name: must end in .npy, .npz or .safetensors, or be a single "
-                          "manifest (.json); save the attention as one of these");
+  if (file.extension() == ".npz") return keep(open_npz(bytes));
+  return keep(diffseg::SafetensorsFile(bytes));
 }
 
 const ArrayFiles::OpenFile& ArrayFiles::opened(const fs::path& file) {

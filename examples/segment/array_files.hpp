@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "mapped.hpp"
 
 namespace cli {
 
@@ -21,6 +24,11 @@ class ArrayFiles {
   /// The names of all arrays of `file`; {""} for a .npy file.
   [[nodiscard]] std::vector<std::string> names(const std::filesystem::path& file);
 
+  /// Those opened so far, for who must know whether one was cut off.
+  [[nodiscard]] const std::vector<std::shared_ptr<const Watch>>& watches() const {
+    return watches_;
+  }
+
   /// True for a name that ends as the formats do that are read here.
   [[nodiscard]] static bool reads(const std::filesystem::path& file);
 
@@ -29,10 +37,11 @@ class ArrayFiles {
     std::vector<std::string> names;
     std::function<diffseg::Tensor(const std::string&)> read;
   };
-  [[nodiscard]] static OpenFile open(const std::filesystem::path& file);
+  [[nodiscard]] OpenFile open(const std::filesystem::path& file);
   [[nodiscard]] const OpenFile& opened(const std::filesystem::path& file);
 
   std::map<std::filesystem::path, OpenFile> files_;
+  std::vector<std::shared_ptr<const Watch>> watches_;
 };
 
 }  // namespace cli

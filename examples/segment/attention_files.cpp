@@ -11,6 +11,7 @@
 
 #include "array_files.hpp"
 #include "array_use.hpp"
+#include "folder.hpp"
 #include "manifest.hpp"
 #include "sidecar.hpp"
 #include "text.hpp"
@@ -164,11 +165,11 @@ Attention read_by_manifest(const fs::path& path, const diffseg::SkipTokens& skip
     attention.cross.push_back(cross_layer(tensor, entry.queries));
     if (entry.weight) attention.cross_weights.push_back(*entry.weight);
   }
+  attention.files = files.watches();
   return attention;
 }
 
-std::vector<SortedArray> read_all(const std::vector<fs::path>& paths) {
-  ArrayFiles files;
+std::vector<SortedArray> read_all(ArrayFiles& files, const std::vector<fs::path>& paths) {
   std::vector<SortedArray> arrays;
   for (const fs::path& path : paths) {
     for (const std::string& name : files.names(path)) {
@@ -183,9 +184,11 @@ std::vector<SortedArray> read_all(const std::vector<fs::path>& paths) {
 }
 
 Attention read_by_shape(const std::vector<fs::path>& paths, const diffseg::SkipTokens& skip) {
-  std::vector<SortedArray> arrays = read_all(paths);
+  ArrayFiles files;
+  std::vector<SortedArray> arrays = read_all(files, paths);
   settle(arrays);
   Attention attention;
+  attention.files = files.watches();
   for (SortedArray& array : arrays) {
     if (array.use == ArrayUse::none) {
       attention.passed_over.push_back(array.why_not);
@@ -209,12 +212,15 @@ Attention read_by_shape(const std::vector<fs::path>& paths, const diffseg::SkipT
 std::vector<fs::path> list_arrays(const fs::path& folder) {
   std::vector<fs::path> arrays;
   std::vector<fs::path> manifests;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    const fs::path& path = entry.path();
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    const fs::path& path = entries->path();
     if (path.filename().string().starts_with('.')) continue;
     if (ArrayFiles::reads(path)) arrays.push_back(path);
     if (path.extension() == ".json" && !is_sidecar(path)) manifests.push_back(path);
   }
+  if (error) throw diffseg::io_error(folder.string() + ": folder: " + why_unreadable(error));
   if (manifests.size() > 1)
     throw diffseg::io_error(folder.string() + ": folder: holds several .json files; name one");
   if (manifests.empty() && arrays.empty())
@@ -228,7 +234,9 @@ std::vector<fs::path> list_arrays(const fs::path& folder) {
 std::vector<fs::path> list_files(const std::vector<fs::path>& paths) {
   std::vector<fs::path> files;
   for (const fs::path& path : paths) {
-    const auto listed = fs::is_directory(path) ? list_arrays(path) : std::vector<fs::path>{path};
+    std::error_code ignored;
+    const auto listed =
+        fs::is_directory(path, ignored) ? list_arrays(path) : std::vector<fs::path>{path};
     files.insert(files.end(), listed.begin(), listed.end());
   }
   return files;
@@ -239,6 +247,11 @@ bool is_manifest(const fs::path& file) {
 }
 
 }  // namespace
+
+bool Attention::is_cut_off() const {
+  return std::any_of(files.begin(), files.end(),
+                     [](const auto& file) { return file->is_cut_off(); });
+}
 
 Attention read_attention(const std::vector<fs::path>& paths, const diffseg::SkipTokens& skip) {
   const std::vector<fs::path> files = list_files(paths);

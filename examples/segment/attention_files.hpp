@@ -4,8 +4,11 @@
 
 #include <diffseg/data/layer_tokens.hpp>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "mapped.hpp"
 
 namespace cli {
 
@@ -18,6 +21,10 @@ struct Attention {
   std::vector<std::string> tokens;    ///< text of each token column; empty: not known
   std::string model;                  ///< as the manifest names it; empty: not known
   std::vector<std::string> passed_over;  ///< arrays that are no attention, each with the reason
+  std::vector<std::shared_ptr<const Watch>> files;  ///< that the numbers lie in
+
+  /// A file shrank while this was read or used: some numbers are zeros.
+  [[nodiscard]] bool is_cut_off() const;
 };
 
 /// Reads one manifest (.json), one folder (its only .json, else its arrays), or arrays: without a

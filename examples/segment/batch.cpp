@@ -5,13 +5,13 @@
 #include <atomic>
 #include <diffseg/core/parallel.hpp>
 #include <diffseg/core/profile.hpp>
+#include <exception>
 #include <functional>
 #include <iostream>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <system_error>
 #include <thread>
 
@@ -50,7 +50,7 @@ std::string failure_of(const std::string& name, const std::function<void()>& wor
   try {
     work();
   } catch (const std::bad_alloc&) {
-    return name + ": not enough memory; scale it down first";
+    return name + ": not enough memory; scale it down first, or free some";
   } catch (const std::exception& error) {
     failure = error.what();
     if (!failure.starts_with(name)) failure.insert(0, name + ": ");
@@ -74,7 +74,31 @@ class Batch {
         parts_(options.html.empty() ? 0 : items.size()) {}
 
   /// One of several that work side by side: until nothing is left, or a reason to stop.
-  void work_off() {
+  void work_off() noexcept {
+    try {
+      work_off_items();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      failure_ = std::current_exception();
+      failed_ = true;
+    }
+  }
+
+  [[nodiscard]] bool is_stopped() const {
+    return stop_signal() != 0 || disk_full_ || failed_ || teller_.unheard();
+  }
+  [[nodiscard]] std::string why_stopped() const {
+    if (stop_signal() != 0) return "interrupted";
+    if (disk_full_) return "the disk is full";
+    if (failed_) return failure_of("stopped", [&] { std::rethrow_exception(failure_); });
+    return teller_.unheard() ? "nobody reads stdout" : "";
+  }
+
+  /// Of the page about the run, in the order of the items; when all have ended.
+  [[nodiscard]] const std::vector<std::string>& parts() const { return parts_; }
+
+ private:
+  void work_off_items() {
     std::future<void> writing;  // of the photo before
     while (!is_stopped()) {
       auto next = source_.next();
@@ -92,19 +116,6 @@ class Batch {
     if (writing.valid()) writing.get();
   }
 
-  [[nodiscard]] bool is_stopped() const {
-    return stop_signal() != 0 || disk_full_ || teller_.unheard();
-  }
-  [[nodiscard]] std::string why_stopped() const {
-    if (stop_signal() != 0) return "interrupted";
-    if (disk_full_) return "the disk is full";
-    return teller_.unheard() ? "nobody reads stdout" : "";
-  }
-
-  /// Of the page about the run, in the order of the items; when all have ended.
-  [[nodiscard]] const std::vector<std::string>& parts() const { return parts_; }
-
- private:
   Worked work_on(const Item& item, std::future<Fetched>& coming) {
     Worked worked{static_cast<std::size_t>(&item - items_.data()),
                   {.name = item.name, .photo = item.photo, .attention = item.attention},
@@ -141,10 +152,8 @@ class Batch {
     report.read_milliseconds = fetched.milliseconds + watch.lap();
     check_stop();
     const diffseg::Labels labels =
-        at_full_size(item.attention.empty()
-                         ? segment_photo(photo.image, options_, report)
-                         : segment_attention(attention, photo.image,
-                                             item.attention.front().string(), options_, report),
+        at_full_size(item.attention.empty() ? segment_photo(photo.image, options_, report)
+                                            : segment_whole(attention, photo.image, item, report),
                      photo);
     report.note = scaling_note(photo, labels.size);
     report.segment_milliseconds = watch.lap();
@@ -157,6 +166,28 @@ class Batch {
     report.write_milliseconds = watch.lap();
     add_sidecar(worked.files, item, report, fetched.sources, options_);
     check_stop();
+  }
+
+  /// segment_attention, unless its files were cut off meanwhile, whatever came of that.
+  [[nodiscard]] diffseg::Labels segment_whole(const Attention& attention,
+                                              const diffseg::Image<float>& photo, const Item& item,
+                                              PhotoReport& report) const {
+    const auto check = [&] {
+      if (!attention.is_cut_off()) return;
+      throw diffseg::io_error(item.name +
+                              ": its attention was cut off while it was read, or its disk fails; "
+                              "write files beside their places and rename them, then start again");
+    };
+    diffseg::Labels labels;
+    try {
+      labels =
+          segment_attention(attention, photo, item.attention.front().string(), options_, report);
+    } catch (const std::exception&) {
+      check();
+      throw;
+    }
+    check();
+    return labels;
   }
 
   /// Refuses before the work what could not be written after it.
@@ -230,7 +261,9 @@ class Batch {
   ReadAhead source_;
   std::vector<std::string> parts_;
   std::atomic<bool> disk_full_{false};
+  std::atomic<bool> failed_{false};
   std::mutex mutex_;
+  std::exception_ptr failure_;  // of the run, not of one photo
   std::set<fs::path> visited_;
 };
 
@@ -258,7 +291,7 @@ bool write_profile(const Options& options, const diffseg::Profile& profile) {
   }
   if (options.trace.empty()) return true;
   const std::string failure = failure_of(options.trace.string(), [&] {
-    std::ostringstream text;
+    TextStream text;
     profile.write_trace(text);
     const std::string trace = text.str();
     write_files({{options.trace, {trace.begin(), trace.end()}}});

@@ -41,14 +41,13 @@ class Walk {
     std::error_code error;
     const fs::path folder = root_ + below;
     const fs::path canonical = fs::canonical(folder, error);
-    if (error || !visited_.insert(canonical).second) return;
+    if (error) return add_unreadable(folder, error);
+    if (!visited_.insert(canonical).second) return;
     if (!below.empty() && canonical == results_) return;
     fs::directory_iterator entries(folder, error);
     for (; !error && entries != fs::directory_iterator(); entries.increment(error))
       add(*entries, below, recursive);
-    if (error)
-      listing_.unreadable.emplace_back(
-          folder.string(), "cannot be read (" + error.message() + "); check its permissions");
+    if (error) add_unreadable(folder, error);
   }
 
   [[nodiscard]] FolderListing finish() && {
@@ -58,6 +57,10 @@ class Walk {
   }
 
  private:
+  void add_unreadable(const fs::path& folder, const std::error_code& error) {
+    listing_.unreadable.emplace_back(folder.string(), why_unreadable(error));
+  }
+
   void add(const fs::directory_entry& entry, const std::string& below, bool recursive) {
     std::error_code ignored;
     const std::string name = entry.path().filename().string();
@@ -77,6 +80,10 @@ class Walk {
 };
 
 }  // namespace
+
+std::string why_unreadable(const std::error_code& error) {
+  return "cannot be read (" + error.message() + "); check its permissions";
+}
 
 bool is_photo_name(const fs::path& name) {
   std::string suffix = name.extension().string();
@@ -123,6 +130,7 @@ AttentionFolder look_into(const fs::path& folder, const fs::path& results) {
       found.arrays = found.arrays || ArrayFiles::reads(path);
     }
   }
+  if (error) found.unreadable = why_unreadable(error);
   std::sort(found.manifests.begin(), found.manifests.end());
   std::sort(found.folders.begin(), found.folders.end());
   return found;

@@ -4,10 +4,14 @@
 
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 namespace cli {
+
+/// "cannot be read (REASON); REMEDY" of a folder.
+[[nodiscard]] std::string why_unreadable(const std::error_code& error);
 
 /// A name that ends as photos do, in upper or lower case.
 [[nodiscard]] bool is_photo_name(const std::filesystem::path& name);
@@ -35,6 +39,7 @@ struct AttentionFolder {
   std::vector<std::filesystem::path> manifests;  ///< sorted
   std::vector<std::filesystem::path> folders;    ///< sorted
   bool arrays = false;                           ///< some
+  std::string unreadable = {};                   ///< why the rest is not known; empty: it is
 };
 [[nodiscard]] AttentionFolder look_into(const std::filesystem::path& folder,
                                         const std::filesystem::path& results);

@@ -7,6 +7,8 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <memory>
+#include <new>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -46,22 +48,25 @@ std::vector<std::string> read_list(const std::string& name) {
   return split_list({bytes.begin(), bytes.end()});
 }
 
-/// What matches a pattern, by name; empty: nothing does.
+/// What matches a pattern, by name; empty: nothing does. std::bad_alloc where that is not known.
 std::vector<std::string> matches(const std::string& pattern) {
   glob_t found{};
   std::vector<std::string> paths;
-  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0)
-    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  ::globfree(&found);
+  const std::unique_ptr<glob_t, decltype(&::globfree)> owner(&found, &::globfree);
+  const int status = ::glob(pattern.c_str(), 0, nullptr, &found);
+  if (status == GLOB_NOSPACE) throw std::bad_alloc();
+  if (status == 0) paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   return paths;
 }
 
 /// The name that results of a file or folder have: a folder may be written as ".." or end in a
 /// slash.
 std::string stem_of(const fs::path& path) {
-  std::error_code ignored;
-  const bool folder = fs::is_directory(path, ignored);
-  return (folder ? fs::canonical(path, ignored).filename() : path.stem()).string();
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return path.stem().string();
+  const fs::path whole = fs::canonical(path, error);
+  if (error) throw diffseg::io_error(path.string() + ": " + why_unreadable(error));
+  return whole.filename().string();
 }
 
 /// Where the last two parts of a path begin: many manifests have one name in folders of their own.
@@ -96,7 +101,8 @@ class Lister {
     if (paths.size() == 1 && paths[0].string().starts_with('@')) {
       add_list(paths[0].string(), [&](const std::string& line) { add_attention_path(line); });
     } else if (std::all_of(paths.begin(), paths.end(), [](const fs::path& path) {
-                 return path.extension() == ".json" || fs::is_directory(path);
+                 std::error_code ignored;
+                 return path.extension() == ".json" || fs::is_directory(path, ignored);
                })) {
       for (const fs::path& path : paths) add_attention_path(path);
     } else {
@@ -178,7 +184,12 @@ class Lister {
 
   /// A folder of one photo, of several manifests, or of such folders, `depth` deep.
   void add_attention_folder(const fs::path& folder, const fs::path& below, int depth) {
+    std::error_code error;
+    const fs::path whole = fs::canonical(folder, error);
+    if (error) return add_error(folder.string(), why_unreadable(error));
+    if (!entered_.insert(whole.string()).second && !below.empty()) return;  // links may lead back
     const AttentionFolder found = look_into(folder, options_.output);
+    if (!found.unreadable.empty()) return add_error(folder.string(), found.unreadable);
     if (found.manifests.size() > 1) {
       for (const fs::path& manifest : found.manifests)
         add_attention_item({manifest}, manifest, below);
@@ -193,8 +204,15 @@ class Lister {
 
   void add_attention_item(std::vector<fs::path> paths, const fs::path& source,
                           const fs::path& below) {
-    const std::string stem = stem_of(source);
     Item item{.name = source.string(), .attention = std::move(paths)};
+    std::string stem;
+    try {
+      stem = stem_of(source);
+    } catch (const diffseg::io_error& error) {
+      item.error = error.what();
+      inputs_.items.push_back(std::move(item));
+      return;
+    }
     item.key = last_two(item.name);
     std::error_code ignored;
     if (fs::is_directory(options_.image, ignored)) {
@@ -223,6 +241,7 @@ class Lister {
   const Options& options_;
   Inputs inputs_;
   std::unordered_set<std::string> seen_;
+  std::unordered_set<std::string> entered_;  // folders of attention
   std::map<std::string, std::string> images_;
   bool images_listed_ = false;
 };

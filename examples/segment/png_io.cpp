@@ -31,7 +31,7 @@ struct PngKind {
 class Writer {
  public:
   Writer() {
-    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, this, &on_error, nullptr);
+    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, this, &on_error, &on_warning);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ != nullptr) return;
     png_destroy_write_struct(&png_, &info_);
@@ -56,9 +56,11 @@ class Writer {
 
  private:
   static void on_error(png_structp png, const char* reason) {
-    static_cast<Writer*>(png_get_error_ptr(png))
-        ->guard_.fail("cannot be encoded", reason, "free some memory");
+    Writer& writer = *static_cast<Writer*>(png_get_error_ptr(png));
+    if (is_about_memory(reason)) writer.guard_.fail_for_memory();
+    writer.guard_.fail("cannot be encoded", reason, "try another --format");
   }
+  static void on_warning(png_structp /*png*/, const char* /*reason*/) {}  // libpng would print it
   static void on_write(png_structp png, png_bytep data, std::size_t count) {
     auto& bytes = static_cast<Writer*>(png_get_io_ptr(png))->bytes_;
     try {
@@ -66,7 +68,7 @@ class Writer {
       return;
     } catch (const std::exception&) {  // must not pass through the library
     }
-    png_error(png, "out of memory");
+    static_cast<Writer*>(png_get_io_ptr(png))->guard_.fail_for_memory();
   }
 
   void start(GridSize size, const PngKind& kind, std::span<const png_color> palette) {

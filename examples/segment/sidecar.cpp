@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "sidecar.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <string_view>
 
 #include "attention_files.hpp"
@@ -32,11 +34,22 @@ SourceFile describe(const fs::path& path) {
           status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec};
 }
 
+/// The file there is what somebody else wrote. Asked by opening it: another run may be about to put
+/// its own sidecar in its place.
+bool is_foreign(const fs::path& path) {
+  errno = 0;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return errno != ENOENT && errno != ENOTDIR;
+  std::array<char, first_bytes.size()> begin{};
+  const ssize_t count = ::read(file, begin.data(), begin.size());
+  ::close(file);
+  return count != static_cast<ssize_t>(begin.size()) ||
+         std::string_view(begin.data(), begin.size()) != first_bytes;
+}
+
 fs::path sidecar_of(const Item& item) {
   const fs::path plain = item.place + ".json";
-  std::error_code ignored;
-  return fs::exists(plain, ignored) && !is_sidecar(plain) ? fs::path(item.place + ".segment.json")
-                                                          : plain;
+  return is_foreign(plain) ? fs::path(item.place + ".segment.json") : plain;
 }
 
 Json sources_json(const std::vector<SourceFile>& sources) {
@@ -103,11 +116,8 @@ std::string options_hash(const Options& options) {
 }
 
 bool is_sidecar(const fs::path& path) {
-  if (path.extension() != ".json") return false;
-  std::string begin(first_bytes.size(), '\0');
-  std::ifstream file(path, std::ios::binary);
-  return file.read(begin.data(), static_cast<std::streamsize>(begin.size())) &&
-         begin == first_bytes;
+  std::error_code ignored;
+  return path.extension() == ".json" && fs::exists(path, ignored) && !is_foreign(path);
 }
 
 void add_sidecar(std::vector<OutputFile>& results, const Item& item, const PhotoReport& report,

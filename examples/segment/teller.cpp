@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 #include <iostream>
-#include <sstream>
 
 #include "report_json.hpp"
 #include "text.hpp"
@@ -15,7 +14,7 @@ namespace cli {
 namespace {
 
 std::string text_of(const PhotoReport& report) {
-  std::ostringstream text;
+  TextStream text;
   print_text(text, report);
   return text.str();
 }

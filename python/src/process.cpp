@@ -44,6 +44,7 @@ class Listener {
   [[nodiscard]] std::string trace() const {
     if (!profile_) return trace_;
     std::ostringstream text;
+    text.exceptions(std::ios::badbit);  // else it is empty where memory runs out
     profile_->write_trace(text);
     return text.str();
   }

@@ -6,11 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "mapped.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "temporary.hpp"
@@ -127,4 +130,21 @@ TEST_CASE("where nothing can be made", "[files][unit]") {
   REQUIRE(cli::why_unwritable(folder / "new/er").empty());
   REQUIRE(cli::why_unwritable("").empty());
   REQUIRE(cli::why_unwritable(folder / "file/below") == "Not a directory");
+}
+
+TEST_CASE("a file that shrinks while it is mapped reads as zeros", "[files][unit]") {
+  const Folder folder;
+  cli::write_files({{folder / "a", Bytes(20000, 'x')}, {folder / "b", Bytes(20000, 'x')}});
+  const auto shrinks = cli::map_watched(folder / "a");
+  const auto stays = cli::map_watched(folder / "b");
+  fs::resize_file(folder / "a", 0);
+  const auto count = [](const auto& watch, int letter) {
+    const diffseg::FileBytes file = cli::Watch::bytes_of(watch);
+    return std::count(file.bytes.begin(), file.bytes.end(), static_cast<std::byte>(letter));
+  };
+  REQUIRE_FALSE(shrinks->is_cut_off());
+  REQUIRE(count(shrinks, 0) == 20000);
+  REQUIRE(shrinks->is_cut_off());
+  REQUIRE(count(stays, 'x') == 20000);
+  REQUIRE_FALSE(stays->is_cut_off());
 }

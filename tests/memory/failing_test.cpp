@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Every stage with every one of its allocations failing in turn, and with input that is wrong at
-// its very end: the result is whole or empty, the next call is right. A program of its own.
+// its very end: the result is whole or empty, nothing leaks, the next call is right. A program of
+// its own.
 #include <algorithm>
 #include <atomic>
 #include <compiled/float.hpp>
+#include <cstddef>
 #include <cstring>
+#include <diffseg/attention/layer_parts.hpp>
+#include <diffseg/attention/sinks.hpp>
+#include <diffseg/attention/top_k.hpp>
+#include <diffseg/labels/evaluate.hpp>
 #include <functional>
 #include <limits>
 #include <new>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,6 +29,7 @@ namespace {
 
 std::atomic<long> until_failure{-1};  // allocations that may still be made; < 0: all
 std::atomic<std::size_t> spared{0};   // smaller ones are not counted
+std::atomic<long> held{0};            // allocations that the process has
 
 }  // namespace
 
@@ -29,8 +37,12 @@ bool support::may_take(std::size_t bytes) {
   if (bytes < spared || until_failure.load() < 0) return true;
   return until_failure.fetch_sub(1) != 0;
 }
-void support::taken(void* /*place*/, std::size_t /*bytes*/) {}
-void support::given(void* /*place*/) {}
+void support::taken(void* place, std::size_t /*bytes*/) {
+  held += place != nullptr ? 1 : 0;
+}
+void support::given(void* place) {
+  held -= place != nullptr ? 1 : 0;
+}
 
 namespace {
 
@@ -43,6 +55,9 @@ bool same(const Matrix<float>& a, const Matrix<float>& b) {
 bool same(const Maps<float>& a, const Maps<float>& b) {
   if (a.empty() || b.empty()) return a.empty() == b.empty();
   return a.grid() == b.grid() && same(a.rows(), b.rows());
+}
+bool same(const std::vector<double>& a, const std::vector<double>& b) {
+  return a == b;
 }
 bool same(const Layers& a, const Layers& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Layer& x, const Layer& y) {
@@ -84,6 +99,25 @@ bool same(const Segmentation<float>& a, const Segmentation<float>& b) {
          same(a.proposals, b.proposals) && same(a.labels, b.labels);
 }
 
+/// Of the calls of one test, where it has one.
+Workspace& scratch() {
+  static Workspace instance;
+  return instance;
+}
+
+/// So that grids and resamplers are built again.
+void forget() {
+  detail::resampler_cache<float>().clear();
+  detail::resampler_cache<double>().clear();
+  detail::sampling_grid_cache().clear();
+}
+
+/// What a call of `run` is made with while its allocations fail.
+struct Circumstances {
+  bool reused = false;  // out holds the other image's result
+  bool cold = false;    // nothing is in caches or scratch
+};
+
 /// What two images make of one another in the same result: `run(0, out)` and `run(1, out)`.
 template <class Result>
 struct Turns {
@@ -94,13 +128,14 @@ struct Turns {
     return same(out, Result{}) || same(out, whole[0]) || same(out, whole[1]);
   }
 
-  /// Lets allocation 0, 1, 2 .. fail until a run needs no more; returns how many failed. What is
-  /// written to is the other image's result, or new.
-  long fail_each(const Result (&whole)[2], bool reused, Result& out) const {
+  /// Lets allocation 0, 1, 2 .. fail until a run needs no more; returns how many failed.
+  long fail_each(const Result (&whole)[2], Circumstances given, Result& out) const {
     long failures = 0;
     for (long index = 0;; ++index) {
       out = Result{};
-      if (reused) run(0, out);
+      if (given.reused) run(0, out);
+      if (given.cold) forget();
+      if (given.cold) scratch().clear();
       bool failed = false;
       until_failure = index;
       try {
@@ -117,25 +152,40 @@ struct Turns {
     }
   }
 
+  /// Allocations held once both images were seen, beyond results: caches and threads.
+  long settled() const {
+    forget();
+    const ThreadLimit two(2);
+    for (int image : {0, 1}) {
+      Result out;
+      run(image, out);
+    }
+    scratch().clear();
+    return held;
+  }
+
   void check() const {
     Result whole[2];
     for (int image : {0, 1}) run(image, whole[image]);
     REQUIRE_FALSE(same(whole[0], whole[1]));
+    const long before = settled();
     {
       const ThreadLimit one(1);
-      spared = 0;
       Result out;
-      CHECK(fail_each(whole, false, out) > 0);
+      CHECK(fail_each(whole, {}, out) > 0);
       REQUIRE(same(out, whole[1]));
-      fail_each(whole, true, out);
+      fail_each(whole, {.reused = true, .cold = true}, out);
       REQUIRE(same(out, whole[1]));
     }
-    // With threads only what is too large to be OpenMP's own, which ends the process.
-    const ThreadLimit two(2);
-    spared = 16384;
-    Result out;
-    fail_each(whole, true, out);
-    spared = 0;
+    {
+      // With threads only what is too large to be OpenMP's own, which ends the process.
+      const ThreadLimit two(2);
+      spared = 16384;
+      Result out;
+      fail_each(whole, {.reused = true}, out);
+      spared = 0;
+    }
+    CHECK(settled() == before);
   }
 };
 
@@ -199,8 +249,53 @@ TEST_CASE("an allocation that fails is a bad_alloc", "[failing][unit]") {
   REQUIRE(std::vector<float>(100).size() == 100);
 }
 
+TEST_CASE("a message is whole or a bad_alloc", "[failing][unit]") {
+  const std::string word(3000, 'x');
+  long index = 0;
+  for (bool failed = true; failed; ++index) {
+    failed = false;
+    std::string text;
+    until_failure = index;
+    try {
+      text = detail::message(word, ' ', 7, word);
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    until_failure = -1;
+    REQUIRE(text == (failed ? "" : word + " 7" + word));
+  }
+  REQUIRE(index > 3);
+}
+
+TEST_CASE("a cache is as it was when memory runs out", "[failing][law]") {
+  using Numbers = std::vector<int>;
+  detail::Cache<Numbers, Numbers> cache(2);
+  const auto of = [](int value) { return Numbers(40, value); };
+  const auto keep = [&](int value) { return cache.get(of(value), [&] { return of(value); }); };
+  (void)keep(1);
+  (void)keep(2);
+  long index = 0;
+  for (bool failed = true; failed; ++index) {
+    const auto before = cache.statistics();
+    failed = false;
+    until_failure = index;
+    try {
+      REQUIRE(*keep(3) == of(3));
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    until_failure = -1;
+    const auto after = cache.statistics();
+    REQUIRE(after.misses == before.misses + (failed ? 0 : 1));
+    REQUIRE(*keep(2) == of(2));
+  }
+  REQUIRE(index > 4);
+  REQUIRE(*keep(3) == of(3));
+  REQUIRE(cache.statistics().entries == 2);
+}
+
 TEST_CASE("Aggregate is whole or empty when memory runs out", "[failing][law]") {
-  Workspace workspace;
+  Workspace& workspace = scratch();
   for (const Layers* layers : {images().layers, images().products}) {
     check_turns<Maps<float>>(
         [&](int i, Maps<float>& out) { Aggregate{}(layers[i], out, workspace); });
@@ -216,14 +311,14 @@ TEST_CASE("AggregateStream is whole or empty when memory runs out", "[failing][l
 }
 
 TEST_CASE("AggregateCross is whole or empty when memory runs out", "[failing][law]") {
-  Workspace workspace;
+  Workspace& workspace = scratch();
   check_turns<CrossMaps<float>>([&](int i, CrossMaps<float>& out) {
     AggregateCross{.size = {17 + i, 20}}(images().cross[i], out, workspace);
   });
 }
 
 TEST_CASE("Downsample is whole or empty when memory runs out", "[failing][law]") {
-  Workspace workspace;
+  Workspace& workspace = scratch();
   const Downsample stage{.size = {4, 5}};
   check_turns<Maps<float>>(
       [&](int i, Maps<float>& out) { stage(images().maps[i], out, workspace); });
@@ -238,20 +333,20 @@ TEST_CASE("Affinity is whole or empty when memory runs out", "[failing][law]") {
 }
 
 TEST_CASE("Compare is whole or empty when memory runs out", "[failing][law]") {
-  Workspace workspace;
+  Workspace& workspace = scratch();
   check_turns<Similarities<float>>([&](int i, Similarities<float>& out) {
     Compare{.anchors = {3, 3 + i}}(images().maps[i], out, workspace);
   });
 }
 
 TEST_CASE("Merge is whole or empty when memory runs out", "[failing][law]") {
-  Workspace workspace;
+  Workspace& workspace = scratch();
   check_turns<Proposals<float>>(
       [&](int i, Proposals<float>& out) { Merge{}(images().similarities[i], out, workspace); });
 }
 
 TEST_CASE("Sweep and Choose find the same after memory has run out", "[failing][law]") {
-  Workspace workspace;
+  Workspace& workspace = scratch();
   check_turns<std::vector<SweepPoint>>([&](int i, std::vector<SweepPoint>& out) {
     out = Sweep{.thresholds = {0.2 + 0.1 * i, 0.5}}(images().similarities[i], workspace);
   });
@@ -271,7 +366,7 @@ TEST_CASE("refinements are whole or empty when memory runs out", "[failing][law]
 }
 
 TEST_CASE("Assign and what follows it are whole or empty when memory runs out", "[failing][law]") {
-  Workspace workspace;
+  Workspace& workspace = scratch();
   check_turns<Labels>([&](int i, Labels& out) {
     Assign{.size = {40, 30 + i}}(images().proposals[i], out, workspace);
   });
@@ -287,9 +382,39 @@ TEST_CASE("Assign and what follows it are whole or empty when memory runs out", 
 }
 
 TEST_CASE("segment is whole or empty when memory runs out", "[failing][law]") {
-  const SegmentOptions options{.compare = {.anchors = {3, 3}}, .assign = {.size = {30, 30}}};
+  SegmentOptions options{.compare = {.anchors = {3, 3}}, .assign = {.size = {30, 30}}};
   check_turns<Segmentation<float>>(
       [&](int i, Segmentation<float>& out) { segment(images().layers[i], options, out); });
+  options.aggregate.shrink = 2;
+  check_turns<Segmentation<float>>(
+      [&](int i, Segmentation<float>& out) { segment(images().products[i], options, out); });
+}
+
+TEST_CASE("layers made of others are right after memory has run out", "[failing][law]") {
+  const auto check = [](const auto& change) {
+    check_turns<Maps<float>>([&](int i, Maps<float>& out) {
+      Aggregate{}({change(images().layers[i][0]), images().layers[i][1]}, out);
+    });
+  };
+  check([](const Layer& layer) { return top_k(layer, 5); });
+  check([](const Layer& layer) { return keep_mass(layer, 0.7); });
+  check([](const Layer& layer) { return leave_out_sinks(layer, 0.02); });
+  check([](const Layer& layer) { return select_heads(layer, 1, 1); });
+}
+
+TEST_CASE("scores are right after memory has run out", "[failing][law]") {
+  check_turns<std::vector<double>>([](int i, std::vector<double>& out) {
+    const Labels& truth = images().fitted_from[i];
+    Labels predicted = truth;
+    for (std::size_t at = 0; at < predicted.values.size(); at += 3) predicted.values[at] = 0;
+    const PartitionScores scores = score(predicted, std::vector<Labels>{truth, predicted});
+    const BoundaryScores borders = score_boundaries(predicted, truth);
+    const SparseCounts table = sparse_confusion(predicted, truth, 9, predicted.count());
+    const ClassCounts classes = match_classes(table, Unmatched::false_positives);
+    out = {scores.covering,   scores.rand_index, scores.variation_of_information,
+           borders.f_measure, borders.recall,    classes.pixel_accuracy(),
+           classes.mean_iou()};
+  });
 }
 
 namespace {

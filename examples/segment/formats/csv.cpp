@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "csv.hpp"
 
-#include <sstream>
 #include <string>
 
 #include "regions.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -38,7 +38,7 @@ Bytes encode_csv(const Scene& scene) {
   const auto neighbours = find_neighbours(labels);
   const bool seen = !scene.photo.values.empty();
   const auto colours = seen ? mean_colours(labels, scene.photo) : decltype(mean_colours({}, {})){};
-  std::ostringstream out;
+  TextStream out;
   out << "label,name,area,share,left,top,width,height,x,y,red,green,blue,neighbours\n";
   for (std::size_t label = 0; label < names.size(); ++label) {
     out << label << ',' << cell(names[label]) << ',';

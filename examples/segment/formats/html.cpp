@@ -5,7 +5,6 @@
 #include <cmath>
 #include <diffseg/photo/downsample.hpp>
 #include <iomanip>
-#include <sstream>
 
 #include "../jpeg_io.hpp"
 #include "html_page.hpp"
@@ -78,7 +77,7 @@ void write_slider(std::ostream& out, const std::vector<SliderStep>& steps, doubl
   out << "<figure class=\"sweep\">";
   begin_stage(out, size);
   for (const SliderStep& step : steps) {
-    std::ostringstream text;
+    TextStream text;
     text << "threshold " << step.threshold << ": " << step.segments
          << (step.segments == 1 ? " segment" : " segments");
     write_mask(out, step.png, text.str(), &step != &*nearest);
@@ -139,7 +138,7 @@ std::string html_photo(const Scene& scene, const std::string& title, const std::
   std::vector<unsigned char> colours;
   for (Index label = 0; label < scene.labels.count(); ++label)
     colours.push_back(static_cast<unsigned char>(label % 255));
-  std::ostringstream out;
+  TextStream out;
   out << "<section";
   if (seen) {
     const auto small = diffseg::DownsamplePhoto{.size = size}(scene.photo);
@@ -172,8 +171,8 @@ std::string html_done_before(const std::string& title) {
 }
 
 Bytes html_page(const std::vector<std::string>& parts) {
-  std::ostringstream body;
-  std::ostringstream failed;
+  TextStream body;
+  TextStream failed;
   Index photos = 0;
   Index failures = 0;
   Index done = 0;
@@ -185,7 +184,7 @@ Bytes html_page(const std::vector<std::string>& parts) {
     failed << (failures++ == 0 ? ": " : ", ") << "<a href=\"#p" << photos << "\">" << photos
            << "</a>";
   }
-  std::ostringstream page;
+  TextStream page;
   page << html_head << "<h1>segment</h1>\n<p>" << photos << (photos == 1 ? " photo" : " photos");
   if (done > 0) page << ", " << done << " done before";
   page << ", " << failures << " failed" << failed.str() << "</p>\n" << body.str() << html_tail;

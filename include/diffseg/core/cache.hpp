@@ -25,7 +25,7 @@ class Cache {
   explicit Cache(std::size_t capacity) : capacity_(capacity) {}
 
   /// The value of `key`; `make()` builds it when it is not stored. Callers of one cache wait for
-  /// each other, so a value is built once. What `make` throws leaves the cache as it was.
+  /// each other, so a value is built once. A call that throws leaves the cache as it was.
   template <class Make>
   std::shared_ptr<const Value> get(const Key& key, const Make& make) {
     const std::lock_guard lock(mutex_);
@@ -36,9 +36,8 @@ class Cache {
       return entries_.front().second;
     }
     auto value = std::make_shared<const Value>(make());
+    if (capacity_ != 0) entries_.emplace_front(key, value);
     ++misses_;
-    if (capacity_ == 0) return value;
-    entries_.emplace_front(key, value);
     if (entries_.size() > capacity_) entries_.pop_back();
     return value;
   }

@@ -40,6 +40,7 @@ class Part {
 
 inline std::string joined(std::initializer_list<Part> parts) {
   std::ostringstream text;
+  text.exceptions(std::ios::badbit);  // else what memory does not hold is left out in silence
   text.precision(9);
   for (const Part& part : parts) text << part;
   return text.str();

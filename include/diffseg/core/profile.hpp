@@ -116,9 +116,10 @@ class Profile {
   static std::uint64_t expect() {
     const std::lock_guard lock(listeners().mutex);
     for (Profile* const profile : listeners().profiles) {
-      const std::size_t needed = profile->events_.size() + ++profile->open_;
+      const std::size_t needed = profile->events_.size() + profile->open_ + 1;
       if (profile->events_.capacity() < needed) profile->events_.reserve(2 * needed);
     }
+    for (Profile* const profile : listeners().profiles) ++profile->open_;
     return listeners().made;
   }
   /// Its end, to all profiles that were there when it began.

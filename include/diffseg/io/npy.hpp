@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <span>
+#include <system_error>
 #include <type_traits>
+#include <utility>
 
 #include <diffseg/io/detail/mapped_file.hpp>
 #include <diffseg/io/detail/npy_tensor.hpp>
@@ -40,6 +42,20 @@ inline std::string npy_front(const std::string& descr, const std::vector<Index>&
   return std::string("\x93NUMPY\x01\0", 8) + byte(text.size()) + byte(text.size() >> 8) + text;
 }
 
+/// Removes a file unless it got its name.
+struct Beside {
+  std::filesystem::path path;
+  bool kept = false;
+
+  explicit Beside(std::filesystem::path beside) : path(std::move(beside)) {}
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+  ~Beside() {
+    std::error_code ignored;
+    if (!kept) std::filesystem::remove(path, ignored);
+  }
+};
+
 }  // namespace detail
 
 /// The array in a whole .npy file that lies in memory.
@@ -71,17 +87,17 @@ requires(std::is_arithmetic_v<T> && sizeof(T) <= 8) ||
   for (const Index extent : shape) count = detail::checked_product(count, extent, "write_npy");
   detail::require(count == static_cast<Index>(values.size()), "write_npy: the shape must hold ",
                   values.size(), " values, got ", count);
-  std::filesystem::path beside = path;
-  beside += ".tmp";
-  std::ofstream file(beside, std::ios::binary);
-  file << detail::npy_front(detail::npy_descr<T>(), shape);
+  const std::string front = detail::npy_front(detail::npy_descr<T>(), shape);
+  detail::Beside beside(std::filesystem::path(path) += ".tmp");
+  std::ofstream file(beside.path, std::ios::binary);
+  file << front;
   file.write(reinterpret_cast<const char*>(values.data()),
              static_cast<std::streamsize>(values.size_bytes()));
   file.close();
   std::error_code error;
-  if (file) std::filesystem::rename(beside, path, error);
-  if (file && !error) return;
-  std::filesystem::remove(beside, error);
+  if (file) std::filesystem::rename(beside.path, path, error);
+  beside.kept = file && !error;
+  if (beside.kept) return;
   throw io_error(path.string() + ": file: cannot be written; check the folder and the free space");
 }
 

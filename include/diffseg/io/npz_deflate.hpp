@@ -7,16 +7,18 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 
 #include <diffseg/io/detail/inflate.hpp>
 
 namespace diffseg {
 
-/// An Inflate by zlib.
+/// An Inflate by zlib. Throws std::bad_alloc where zlib has no memory.
 [[nodiscard]] inline Inflated inflate_zlib(std::span<const std::byte> from,
                                            std::span<std::byte> to) {
   z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return {};  // negative: without zlib's own front
+  // Negative: without zlib's own front.
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
   const auto piece = [](std::size_t bytes) {
     return static_cast<uInt>(std::min<std::size_t>(bytes, std::numeric_limits<uInt>::max()));
   };
@@ -37,6 +39,7 @@ namespace diffseg {
     result.bytes += out - stream.avail_out;
   }
   inflateEnd(&stream);
+  if (status == Z_MEM_ERROR) throw std::bad_alloc();
   result.ended = status == Z_STREAM_END && read == from.size();
   return result;
 }
