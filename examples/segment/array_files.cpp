@@ -4,11 +4,14 @@
 #include <diffseg/io/error.hpp>
 #include <diffseg/io/npz.hpp>
 #include <diffseg/io/safetensors.hpp>
-#include <memory>
+#include <span>
 
 #if DIFFSEG_WITH_ZLIB
 #include <diffseg/io/npz_deflate.hpp>
 #endif
+
+#include "memory.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -16,10 +19,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-diffseg::NpzFile open_npz(const fs::path& file) {
+/// `left` are bytes that may still be unpacked, of whatever file.
+diffseg::NpzFile open_npz(const fs::path& file, const std::shared_ptr<double>& left) {
 #if DIFFSEG_WITH_ZLIB
-  return diffseg::NpzFile(file, diffseg::inflate_zlib);
+  return diffseg::NpzFile(
+      file, [file, left](std::span<const std::byte> from, std::span<std::byte> to) {
+        *left -= static_cast<double>(to.size());
+        if (*left >= 0) return diffseg::inflate_zlib(from, to);
+        throw diffseg::io_error(message(file.string(), ": payload: unpacks to more than memory ",
+                                        "has left, by ", -*left, " bytes; save the arrays with ",
+                                        "numpy.savez, or fewer of them"));
+      });
 #else
+  static_cast<void>(left);
   return diffseg::NpzFile(file);
 #endif
 }
@@ -31,7 +43,10 @@ bool ArrayFiles::reads(const fs::path& file) {
   return kind == ".npy" || kind == ".npz" || kind == ".safetensors";
 }
 
-ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) {
+ArrayFiles::ArrayFiles(double most_unpacked)
+    : left_(std::make_shared<double>(most_unpacked > 0 ? most_unpacked : spare_memory())) {}
+
+ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) const {
   if (file.extension() == ".npy") {
     return {{""}, [file](const std::string& name) {
               if (name.empty()) return diffseg::read_npy(file);
@@ -43,7 +58,7 @@ ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) {
     const auto kept = std::make_shared<const decltype(archive)>(std::move(archive));
     return {kept->names(), [kept](const std::string& name) { return kept->read(name); }};
   };
-  if (file.extension() == ".npz") return keep(open_npz(file));
+  if (file.extension() == ".npz") return keep(open_npz(file, left_));
   if (file.extension() == ".safetensors") return keep(diffseg::SafetensorsFile(file));
   throw diffseg::io_error(file.string() +
                           ": name: must end in .npy, .npz or .safetensors, or be a single "

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace cli {
 /// Opens each file once, however many of its arrays are asked for.
 class ArrayFiles {
  public:
+  /// `most_unpacked`: bytes that deflated arrays may have in all, as a small file may hold far more
+  /// than memory; 0: what is free now.
+  explicit ArrayFiles(double most_unpacked = 0);
+
   /// The array `name` of `file`; a .npy file has one, without a name.
   /// Throws diffseg::io_error (file: field: rule; remedy).
   [[nodiscard]] diffseg::Tensor read(const std::filesystem::path& file, const std::string& name);
@@ -29,10 +34,11 @@ class ArrayFiles {
     std::vector<std::string> names;
     std::function<diffseg::Tensor(const std::string&)> read;
   };
-  [[nodiscard]] static OpenFile open(const std::filesystem::path& file);
+  [[nodiscard]] OpenFile open(const std::filesystem::path& file) const;
   [[nodiscard]] const OpenFile& opened(const std::filesystem::path& file);
 
   std::map<std::filesystem::path, OpenFile> files_;
+  std::shared_ptr<double> left_;  // of most_unpacked
 };
 
 }  // namespace cli

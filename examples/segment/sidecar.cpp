@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "attention_files.hpp"
+#include "json_text.hpp"
 #include "report_json.hpp"
 #include "text.hpp"
 
@@ -103,7 +104,8 @@ std::string options_hash(const Options& options) {
 }
 
 bool is_sidecar(const fs::path& path) {
-  if (path.extension() != ".json") return false;
+  std::error_code ignored;
+  if (path.extension() != ".json" || !fs::is_regular_file(path, ignored)) return false;
   std::string begin(first_bytes.size(), '\0');
   std::ifstream file(path, std::ios::binary);
   return file.read(begin.data(), static_cast<std::streamsize>(begin.size())) &&
@@ -135,10 +137,9 @@ std::optional<PhotoReport> done_before(const Item& item, const std::vector<Sourc
                                        const Options& options) {
   if (item.photo == "-") return {};  // nobody knows whether it is the same
   const fs::path path = sidecar_of(item);
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return {};
+  if (!is_sidecar(path)) return {};
   try {
-    const Json json = Json::parse(read_file(path));
+    const Json json = parse_json<Json>(read_file(path));
     const bool same = json.at("options") == options_hash(options) &&
                       one_line(json.at("sources")) == one_line(sources_json(sources)) &&
                       are_there(json.at("results"), item.place);
