@@ -158,7 +158,7 @@ diffseg::SegmentOptions make_options(fuzz::Values& values) {
   options.merge.match_limit = values.flag() ? 0 : values.whole();
   options.assign.size = grid(values, 20);
   if (values.flag()) options.assign.ids = diffseg::Assign::Ids::reference;
-  if (!values.flag()) options.memory_budget = values.whole() * 1000;
+  if (!values.flag()) options.memory_budget = values.within(-1, 1'000'000);
   return options;
 }
 

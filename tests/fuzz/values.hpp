@@ -4,6 +4,7 @@
 
 #include <fuzzer/FuzzedDataProvider.h>
 
+#include <algorithm>
 #include <cstring>
 #include <diffseg/core/types.hpp>
 #include <initializer_list>
@@ -22,7 +23,7 @@ class Values {
 
   /// One of first .. last.
   [[nodiscard]] diffseg::Index within(diffseg::Index first, diffseg::Index last) {
-    return bytes_.ConsumeIntegralInRange(first, last);
+    return bytes_.ConsumeIntegralInRange(first, std::max(first, last));
   }
 
   /// Any whole number, small ones above all.
@@ -47,7 +48,7 @@ class Values {
   /// `count` bytes, the last ones 0 where there are no more.
   [[nodiscard]] std::vector<std::byte> bytes(std::size_t count) {
     std::vector<std::byte> result(count);
-    bytes_.ConsumeData(result.data(), count);
+    if (count > 0) bytes_.ConsumeData(result.data(), count);
     return result;
   }
 

@@ -475,7 +475,7 @@ TEST_CASE("layer_from: a view leaves tokens out that are no cells", "[unit][view
   REQUIRE(pair.queries == GridSize{2, 3});
   REQUIRE(pair.keys == GridSize{2, 3});
   REQUIRE(message_of([&] { return diffseg::layer_from(all, {.skip = {.first = 7}}); }) ==
-          "view: skip: must leave some of the 7 tokens");
+          "view: skip: must leave some of the 7 tokens; skip fewer");
   const std::vector<std::int32_t> keys(24);
   REQUIRE(message_of([&] {
             return diffseg::top_k_from(diffseg::view(values, {2, 4, 3}),
@@ -667,7 +667,9 @@ TEST_CASE("view: shapes and grids beyond all memory are refused and soon", "[uni
   CHECK(says(layer({1, far - 1, 1}, {0, 0, 1}, {}), "no square"));  // 2^31 sides to try
   CHECK(says(layer({1, 2 * far - 1, 1}, {0, 0, 1}, {}), "no square"));
   const Index last = std::numeric_limits<Index>::max();
-  CHECK(says(message_of([&] { return diffseg::view(values, {2, 12}).at(0, last); }),
+  CHECK(says(message_of([&] {
+               return diffseg::view(values, {2, 12}).at(0, last);
+             }),
              "range: must lie within 0 .. 2 of axis 0"));
   const auto top = [&](GridSize grid) {
     return message_of([&] {

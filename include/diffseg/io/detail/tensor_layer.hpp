@@ -168,9 +168,9 @@ LayerGrids sequence_grids(const std::vector<Index>& shape, const LayerGrids& gri
   if (grids.skip.empty()) return grids;
   refusal.require(shape.size() == 3 && shape[1] == shape[2],
                   "skip: tokens can be skipped of [heads, n, n], [1, heads, n, n] and [n, n], got ",
-                  shape_text(shape));
+                  shape_text(shape), "; reshape it");
   refusal.require(grids.keys == GridSize{} || grids.keys == grids.queries,
-                  "skip: keys must be on the grid of the queries, got another");
+                  "skip: keys must be on the grid of the queries, got another; leave theirs out");
   const GridSize row{1, shape[1]};
   return {row, row};
 }
@@ -181,7 +181,7 @@ Layer without_skipped(Layer layer, const LayerGrids& grids, const Refusal& refus
   if (grids.skip.empty()) return layer;
   const Index tokens = layer.queries.cells();
   const std::string wrong = grids.skip.complaint(tokens);
-  refusal.require(wrong.empty(), "skip: ", wrong);
+  refusal.require(wrong.empty(), "skip: ", wrong, "; skip fewer");
   const GridSize grid = token_grid(grids.skip.left(tokens), {}, grids.queries, refusal,
                                    "queries that are not skipped");
   return skip_tokens(layer, grids.skip, grid);
