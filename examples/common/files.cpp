@@ -51,11 +51,19 @@ class Descriptor {
   int number_;
 };
 
-/// What is left of `file`, behind `bytes`.
-void read_rest(int file, Bytes& bytes, const fs::path& path) {
+void check_size(std::size_t bytes, std::size_t most, const fs::path& path) {
+  if (bytes <= most) return;
+  throw diffseg::io_error(message(path.string(), ": is too large, at most ", most,
+                                  " bytes are read as a whole; check what it is"));
+}
+
+/// What is left of `file`, of which `bytes` has room for what is foreseen.
+void read_rest(int file, Bytes& bytes, const fs::path& path, std::size_t most) {
   std::size_t filled = 0;
   for (;;) {
-    if (filled == bytes.size()) bytes.resize(std::max<std::size_t>(1U << 16U, 2 * bytes.size()));
+    check_size(filled, most, path);
+    if (filled == bytes.size())
+      bytes.resize(std::min(std::max<std::size_t>(1U << 16U, 2 * bytes.size()), most + 1));
     const ssize_t count = ::read(file, bytes.data() + filled, bytes.size() - filled);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) refuse_input(path, errno);
@@ -107,7 +115,7 @@ void write_beside(const TemporaryFile& beside, const OutputFile& file) {
 
 }  // namespace
 
-Bytes read_file(const fs::path& path) {
+Bytes read_file(const fs::path& path, std::size_t most) {
   std::error_code ignored;
   if (path.empty()) throw std::invalid_argument("photo: name must not be empty");
   if (fs::is_directory(path, ignored)) {
@@ -116,9 +124,16 @@ Bytes read_file(const fs::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) refuse_input(path, errno);
   const auto size = fs::file_size(path, ignored);
+  if (!ignored) check_size(static_cast<std::size_t>(size), most, path);
   // One byte more than there is, so that the end is seen without growing.
   Bytes bytes(ignored ? 0 : static_cast<std::size_t>(size) + 1);
-  read_rest(file.get(), bytes, path);
+  read_rest(file.get(), bytes, path, most);
+  return bytes;
+}
+
+Bytes read_descriptor(int file, const fs::path& name, std::size_t most) {
+  Bytes bytes;
+  read_rest(file, bytes, name, most);
   return bytes;
 }
 

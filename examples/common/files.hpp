@@ -12,8 +12,17 @@ namespace cli {
 
 using Bytes = std::vector<unsigned char>;
 
-/// All bytes of a file, of a pipe too; diffseg::io_error with the reason when it cannot be read.
-[[nodiscard]] Bytes read_file(const std::filesystem::path& path);
+/// Bytes that a file may have which is read as a whole.
+inline constexpr std::size_t most_file_bytes = 4'000'000'000;
+
+/// All bytes of a file, of a pipe too; diffseg::io_error with the reason when it cannot be read or
+/// has more than `most`.
+[[nodiscard]] Bytes read_file(const std::filesystem::path& path,
+                              std::size_t most = most_file_bytes);
+
+/// The same of an open descriptor, called `name` in messages.
+[[nodiscard]] Bytes read_descriptor(int file, const std::filesystem::path& name,
+                                    std::size_t most = most_file_bytes);
 
 /// A file that is to be.
 struct OutputFile {

@@ -28,6 +28,8 @@ using Span = std::span<const unsigned char>;
 constexpr Index most_coefficient_bytes = 1'600'000'000;
 /// No encoder makes more, each of them costs a pass over the picture.
 constexpr int most_scans = 500;
+/// Bytes that these passes may go over in all: 20 over the largest picture, 500 over 32 MB.
+constexpr Index most_passed_bytes = 20 * most_coefficient_bytes;
 
 /// One picture being read by libjpeg.
 class Decoder {
@@ -76,6 +78,7 @@ class Decoder {
   diffseg::Image<float> read_rows(int orientation);
 
   Span bytes_;
+  Index coefficient_bytes_ = 0;  // of a picture in several scans
   jpeg_decompress_struct info_ = {};
   jpeg_error_mgr errors_ = {};
   jpeg_progress_mgr progress_ = {};
@@ -118,8 +121,9 @@ void Decoder::on_message(j_common_ptr info, int level) {
 
 void Decoder::on_progress(j_common_ptr info) {
   Decoder& decoder = of(info);
-  if (decoder.info_.input_scan_number > most_scans)
-    decoder.guard_.fail("cannot be decoded", "more than 500 scans", "save it again");
+  const int scans = decoder.info_.input_scan_number;
+  if (scans > most_scans || scans > most_passed_bytes / (decoder.coefficient_bytes_ + 1))
+    decoder.guard_.fail("cannot be decoded", "too many scans for its size", "save it again");
 }
 
 void Decoder::read_header() {
@@ -130,10 +134,15 @@ void Decoder::read_header() {
   });
 }
 
-/// Every block of a picture takes a bit at least, unless the code is arithmetic; asked before
-/// memory is.
+/// Every block of a picture takes a bit at least; asked before memory is. Arithmetic code, which
+/// nearly nobody writes, may say anything in no bytes at all.
 void Decoder::check_plausible(GridSize stored) const {
   const Index unit = Index{64} * info_.max_h_samp_factor * info_.max_v_samp_factor;
+  if (info_.arith_code && stored.cells() > max_pixels) {
+    throw diffseg::io_error(message("is too large for an arithmetic-coded JPEG (", stored.height,
+                                    " x ", stored.width, " pixels), at most ", max_pixels,
+                                    " are taken; save it as a baseline JPEG"));
+  }
   if (info_.arith_code || stored.cells() / unit <= 8 * static_cast<Index>(bytes_.size())) return;
   throw diffseg::io_error(message("is truncated or damaged (", bytes_.size(), " bytes cannot hold ",
                                   stored.height, " x ", stored.width, " pixels); ", copy_again));
@@ -141,15 +150,14 @@ void Decoder::check_plausible(GridSize stored) const {
 
 void Decoder::check_coefficients() {
   if (!jpeg_has_multiple_scans(&info_)) return;
-  Index bytes = 0;
   for (int c = 0; c < info_.num_components; ++c) {
     const jpeg_component_info& component = info_.comp_info[c];
-    bytes += Index{component.width_in_blocks} * component.height_in_blocks * DCTSIZE2 *
-             static_cast<Index>(sizeof(JCOEF));
+    coefficient_bytes_ += Index{component.width_in_blocks} * component.height_in_blocks * DCTSIZE2 *
+                          static_cast<Index>(sizeof(JCOEF));
   }
-  if (bytes <= most_coefficient_bytes) return;
+  if (coefficient_bytes_ <= most_coefficient_bytes) return;
   throw diffseg::io_error(message("is too large for a progressive JPEG (", info_.image_height,
-                                  " x ", info_.image_width, " pixels take ", bytes,
+                                  " x ", info_.image_width, " pixels take ", coefficient_bytes_,
                                   " bytes while decoding, at most ", most_coefficient_bytes,
                                   "); save it as a baseline JPEG, or scale it down first"));
 }

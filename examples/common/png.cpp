@@ -27,6 +27,9 @@ using Span = std::span<const unsigned char>;
 /// What deflate can make of a byte at most.
 constexpr Index most_inflation = 1032;
 
+/// Chunks beside the picture that are kept; of others nobody hears.
+constexpr png_uint_32 most_kept_chunks = 64;
+
 /// Rows of one of the seven pictures that an interlaced PNG is sent in; of a plain one all rows.
 struct Pass {
   Index first_row = 0;
@@ -115,6 +118,9 @@ void Reader::read_header() {
     png_set_read_fn(png_, this, &on_read);
     png_set_benign_errors(png_, 1);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    // Texts and profiles are kept, each of up to 8 MB unpacked from 8 KB; without this 1000 of
+    // them.
+    png_set_chunk_cache_max(png_, most_kept_chunks);
     // libpng refuses the form that begins with "Exif\0\0".
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_ALWAYS,
                                 reinterpret_cast<png_const_bytep>("eXIf"), 1);

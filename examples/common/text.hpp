@@ -23,4 +23,13 @@ template <class... Parts>
   return text.str();
 }
 
+/// `text` without control characters: what a file or its name says must neither cut a message nor
+/// drive a terminal.
+[[nodiscard]] inline std::string plain(std::string text) {
+  for (char& letter : text) {
+    if (static_cast<unsigned char>(letter) < 32 || letter == 127) letter = '?';
+  }
+  return text;
+}
+
 }  // namespace cli

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "files.hpp"
+#include "json_text.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -56,7 +57,7 @@ PhotoScore photo_from(const Json& json) {
 
 Report read_report(const fs::path& file) {
   try {
-    const Json json = Json::parse(read_file(file));
+    const Json json = parse_json<Json>(read_file(file));
     Report report;
     for (const Json& photo : json.at("photos")) report.photos.push_back(photo_from(photo));
     if (json.contains("class_pixels")) report.classes = class_sums_from(json.at("class_pixels"));

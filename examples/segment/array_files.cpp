@@ -5,11 +5,15 @@
 #include <diffseg/io/npz.hpp>
 #include <diffseg/io/safetensors.hpp>
 #include <memory>
+#include <span>
 #include <utility>
 
 #if DIFFSEG_WITH_ZLIB
 #include <diffseg/io/npz_deflate.hpp>
 #endif
+
+#include "memory.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -17,11 +21,22 @@ namespace fs = std::filesystem;
 
 namespace {
 
-diffseg::NpzFile open_npz(diffseg::FileBytes file) {
+/// `left` are bytes that may still be unpacked, of whatever file.
+diffseg::NpzFile open_npz(diffseg::FileBytes bytes, const fs::path& file,
+                          const std::shared_ptr<double>& left) {
 #if DIFFSEG_WITH_ZLIB
-  return diffseg::NpzFile(std::move(file), diffseg::inflate_zlib);
+  return diffseg::NpzFile(
+      std::move(bytes), [file, left](std::span<const std::byte> from, std::span<std::byte> to) {
+        *left -= static_cast<double>(to.size());
+        if (*left >= 0) return diffseg::inflate_zlib(from, to);
+        throw diffseg::io_error(message(file.string(), ": payload: unpacks to more than memory ",
+                                        "has left, by ", -*left, " bytes; save the arrays with ",
+                                        "numpy.savez, or fewer of them"));
+      });
 #else
-  return diffseg::NpzFile(std::move(file));
+  static_cast<void>(file);
+  static_cast<void>(left);
+  return diffseg::NpzFile(std::move(bytes));
 #endif
 }
 
@@ -31,6 +46,9 @@ bool ArrayFiles::reads(const fs::path& file) {
   const fs::path kind = file.extension();
   return kind == ".npy" || kind == ".npz" || kind == ".safetensors";
 }
+
+ArrayFiles::ArrayFiles(double most_unpacked)
+    : left_(std::make_shared<double>(most_unpacked > 0 ? most_unpacked : spare_memory())) {}
 
 ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) {
   if (!reads(file)) {
@@ -51,7 +69,7 @@ ArrayFiles::OpenFile ArrayFiles::open(const fs::path& file) {
     const auto kept = std::make_shared<const decltype(archive)>(std::move(archive));
     return {kept->names(), [kept](const std::string& name) { return kept->read(name); }};
   };
-  if (file.extension() == ".npz") return keep(open_npz(bytes));
+  if (file.extension() == ".npz") return keep(open_npz(bytes, file, left_));
   return keep(diffseg::SafetensorsFile(bytes));
 }
 

@@ -17,6 +17,10 @@ namespace cli {
 /// Opens each file once, however many of its arrays are asked for.
 class ArrayFiles {
  public:
+  /// `most_unpacked`: bytes that deflated arrays may have in all, as a small file may hold far more
+  /// than memory; 0: what is free now.
+  explicit ArrayFiles(double most_unpacked = 0);
+
   /// The array `name` of `file`; a .npy file has one, without a name.
   /// Throws diffseg::io_error (file: field: rule; remedy).
   [[nodiscard]] diffseg::Tensor read(const std::filesystem::path& file, const std::string& name);
@@ -42,6 +46,7 @@ class ArrayFiles {
 
   std::map<std::filesystem::path, OpenFile> files_;
   std::vector<std::shared_ptr<const Watch>> watches_;
+  std::shared_ptr<double> left_;  // of most_unpacked
 };
 
 }  // namespace cli

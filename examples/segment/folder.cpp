@@ -67,8 +67,13 @@ class Walk {
     if (is_hidden(name)) return;
     if (entry.is_directory(ignored)) {
       if (recursive) enter(below + name + '/', true);
-    } else if (wanted_(name) && !is_result(name)) {
+    } else if (!wanted_(name) || is_result(name)) {
+      return;
+    } else if (entry.is_regular_file(ignored) || !entry.exists(ignored)) {
       listing_.files.push_back(below + name);
+    } else {  // nobody named it, and it might have no end
+      listing_.unreadable.emplace_back(entry.path().string(),
+                                       "is a pipe or a device; give a file, or its own name");
     }
   }
 

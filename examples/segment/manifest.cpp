@@ -5,10 +5,10 @@
 #include <cmath>
 #include <diffseg/io/error.hpp>
 #include <initializer_list>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "files.hpp"
+#include "json_text.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -22,6 +22,16 @@ namespace {
 
 using Value = nlohmann::json;
 
+/// Bytes that a manifest has at most; as values they take up to 20 times as many.
+constexpr std::size_t most_bytes = 16'000'000;
+
+/// A value for a message, its end left out where it is long.
+std::string shown(const Value& value) {
+  constexpr std::size_t most = 80;
+  const std::string text = value.dump();
+  return text.size() <= most ? text : text.substr(0, most) + "...";
+}
+
 /// An object of the manifest that knows where it stands, for messages.
 class Reader {
  public:
@@ -32,8 +42,8 @@ class Reader {
   [[noreturn]] void refuse(const std::string& field, const Parts&... parts) const {
     const char* const dot = place_.empty() || field.empty() ? "" : ".";
     const std::string at = place_ + dot + field;
-    throw diffseg::io_error(message(manifest_.string(), ": ", at.empty() ? "manifest" : at, ": ",
-                                    parts..., "; see docs/real_attention.md"));
+    throw diffseg::io_error(plain(message(manifest_.string(), ": ", at.empty() ? "manifest" : at,
+                                          ": ", parts..., "; see docs/real_attention.md")));
   }
 
   /// Refuses what is no object, and every field but `known`.
@@ -64,7 +74,7 @@ class Reader {
     const Value& value = object_[field];
     const double number = value.is_number() ? value.get<double>() : -1.0;
     if (std::isfinite(number) && (zero ? number >= 0 : number > 0)) return number;
-    refuse(field, "must be a number ", zero ? ">= 0" : "> 0", ", got ", value.dump());
+    refuse(field, "must be a number ", zero ? ">= 0" : "> 0", ", got ", shown(value));
   }
 
   /// {} when absent.
@@ -76,7 +86,7 @@ class Reader {
     };
     const bool good =
         value.is_array() && value.size() == 2 && std::all_of(value.begin(), value.end(), extent);
-    if (!good) refuse(field, "must be [height, width], both >= 1, got ", value.dump());
+    if (!good) refuse(field, "must be [height, width], both >= 1, got ", shown(value));
     return {value[0].get<Index>(), value[1].get<Index>()};
   }
 
@@ -91,7 +101,7 @@ class Reader {
                         is_count(range[1]) && range[0] < range[1];
       if (!good)
         inner.refuse("ranges", "must be [begin, end] of tokens counted from 0, the end not ",
-                     "skipped, got ", range.dump());
+                     "skipped, got ", shown(range));
       skip.ranges.push_back({range[0].get<Index>(), range[1].get<Index>()});
     }
     return skip;
@@ -113,7 +123,7 @@ class Reader {
   [[nodiscard]] Index count(const char* field) const {
     if (!has(field)) return 0;
     if (!is_count(object_[field]))
-      refuse(field, "must be a number of tokens >= 0, got ", object_[field].dump());
+      refuse(field, "must be a number of tokens >= 0, got ", shown(object_[field]));
     return object_[field].get<Index>();
   }
 
@@ -151,6 +161,11 @@ struct Shared {
   diffseg::SkipTokens skip;
 };
 
+/// Whether a name within a manifest is one of another folder.
+bool leads_out(const fs::path& file) {
+  return file.has_root_path() || *file.lexically_normal().begin() == "..";
+}
+
 ManifestEntry read_entry(const fs::path& path, const Value& object, const std::string& place,
                          const Shared& shared, bool cross) {
   const Reader reader(path, object, place);
@@ -170,6 +185,9 @@ ManifestEntry read_entry(const fs::path& path, const Value& object, const std::s
   if (pair && reader.has("array")) reader.refuse("array", "is called query and key in this kind");
   entry.file = reader.has("file") ? fs::path(reader.text("file")) : shared.file;
   if (entry.file.empty()) reader.refuse("file", "is missing, here and in the manifest itself");
+  if (leads_out(entry.file))
+    reader.refuse("file", "must lie in the folder of the manifest or below it, got ",
+                  entry.file.string());
   entry.file = path.parent_path() / entry.file;
   read_arrays(reader, entry);
   entry.queries = reader.grid("queries");
@@ -206,19 +224,46 @@ std::vector<std::string> read_tokens(const Reader& root) {
   return tokens;
 }
 
-Value parse(const fs::path& path) {
-  try {
-    return Value::parse(read_file(path));
-  } catch (const Value::exception& error) {
+Value parse(std::span<const unsigned char> bytes, const fs::path& path) {
+  const auto refuse = [&](const char* reason) {
     throw diffseg::io_error(
-        message(path.string(), ": manifest: is no JSON (", error.what(), "); repair it"));
+        plain(message(path.string(), ": manifest: is no JSON (", reason, "); repair it")));
+  };
+  try {
+    return parse_json(bytes);
+  } catch (const Value::exception& error) {
+    refuse(error.what());
+  } catch (const diffseg::io_error& error) {
+    refuse(error.what());
+  }
+  return {};
+}
+
+bool lies_below(const fs::path& file, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), file.begin(), file.end()).first ==
+         folder.end();
+}
+
+/// Refuses files that links lead out of the manifest's folder: that where it is named, or that
+/// where it lies itself. Of what is not there its reader will say so.
+void check_links(const std::vector<ManifestEntry>& entries, const fs::path& path) {
+  std::error_code error;
+  const fs::path named = fs::canonical(path.parent_path() / ".", error);
+  const fs::path own = fs::canonical(path, error).parent_path();
+  for (const ManifestEntry& entry : entries) {
+    const fs::path file = fs::canonical(entry.file, error);
+    if (error || lies_below(file, named) || lies_below(file, own)) continue;
+    throw diffseg::io_error(plain(message(
+        path.string(), ": ", entry.field,
+        ".file: must lie in the folder of the manifest or below it, but ", entry.file.string(),
+        " is a link to ", file.string(), "; copy it there, or link the whole folder")));
   }
 }
 
 }  // namespace
 
-Manifest read_manifest(const fs::path& path) {
-  const Value json = parse(path);
+Manifest parse_manifest(std::span<const unsigned char> bytes, const fs::path& path) {
+  const Value json = parse(bytes, path);
   const Reader root(path, json, "");
   root.allow(
       {"diffseg", "model", "prompt", "timestep", "file", "skip", "layers", "cross", "tokens"});
@@ -228,6 +273,16 @@ Manifest read_manifest(const fs::path& path) {
   Manifest manifest{root.text("model"), read_entries(root, path, "layers"),
                     read_entries(root, path, "cross"), read_tokens(root)};
   if (manifest.layers.empty()) root.refuse("layers", "must list at least one layer");
+  return manifest;
+}
+
+Manifest read_manifest(const fs::path& path) {
+  std::error_code ignored;
+  const auto status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
+    throw diffseg::io_error(path.string() + ": manifest: is a pipe or a device; give a file");
+  const Manifest manifest = parse_manifest(read_file(path, most_bytes), path);
+  for (const auto* const entries : {&manifest.layers, &manifest.cross}) check_links(*entries, path);
   return manifest;
 }
 

@@ -5,6 +5,7 @@
 #include <diffseg/data/layer_tokens.hpp>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,5 +34,9 @@ struct Manifest {
 
 /// Throws diffseg::io_error (file: field: rule; remedy); fields it does not know are refused.
 [[nodiscard]] Manifest read_manifest(const std::filesystem::path& path);
+
+/// The manifest in `bytes`, as if it lay at `path`.
+[[nodiscard]] Manifest parse_manifest(std::span<const unsigned char> bytes,
+                                      const std::filesystem::path& path);
 
 }  // namespace cli

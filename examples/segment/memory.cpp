@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "memory.hpp"
 
+#include <webp/decode.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
 #include <string>
 
 #include "photo_io.hpp"
+#include "picture_format.hpp"
 
 namespace cli {
 
@@ -36,16 +39,27 @@ GridSize jpeg_size(Span file) {
   return {};
 }
 
-/// What the file says, without a look at the rest; of other formats a guess at the most.
+GridSize webp_size(Span file) {
+  int width = 0;
+  int height = 0;
+  const bool told = WebPGetInfo(file.data(), file.size(), &width, &height) != 0;
+  return told ? GridSize{height, width} : GridSize{};
+}
+
+/// What the file says, without a look at the rest; where it says nothing a guess at the most. What
+/// is larger than photos may be is scaled down to that.
 Index pixels_of(Span file) {
   GridSize size;
   if (file.size() > 24 && file[0] == 0x89) {
     size = {big_endian(file, 20, 4), big_endian(file, 16, 4)};
   } else if (file.size() > 2 && file[0] == 0xff) {
     size = jpeg_size(file);
+  } else if (picture_format(file) == "WebP") {
+    size = webp_size(file);
   }
-  const bool told = size.height > 0 && size.width > 0 && size.height <= max_pixels / size.width;
-  return told ? size.cells() : std::min(max_pixels, 30 * static_cast<Index>(file.size()));
+  if (size.height > 0 && size.width > 0)
+    return size.height <= max_pixels / size.width ? size.cells() : max_pixels;
+  return std::min(max_pixels, 30 * static_cast<Index>(file.size()));
 }
 
 /// The first number in a file of the system; `otherwise` where there is none.

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "read_ahead.hpp"
 
-#include <iostream>
-#include <iterator>
+#include <unistd.h>
 
 #include "stopwatch.hpp"
 
 namespace cli {
 
 namespace {
-
-Bytes read_stdin() {
-  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-}
 
 Fetched fetch(const Item& item, const Options& options) {
   Fetched fetched;
@@ -21,7 +16,7 @@ Fetched fetch(const Item& item, const Options& options) {
   fetched.sources = sources_of(item);
   if (!options.force) fetched.before = done_before(item, fetched.sources, options);
   if (!fetched.before && !item.photo.empty())
-    fetched.photo = item.photo == "-" ? read_stdin() : read_file(item.photo);
+    fetched.photo = item.photo == "-" ? read_descriptor(STDIN_FILENO, "-") : read_file(item.photo);
   fetched.milliseconds = watch.lap();
   return fetched;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bandwidth.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -41,8 +42,8 @@ std::vector<double> pixel_shares(const diffseg::Labels& labels) {
 
 void print_text(std::ostream& out, const PhotoReport& report) {
   const auto& size = report.photo.empty() ? report.label_size : report.size;
-  out << report.name << ": " << size.height << "x" << size.width << ", " << report.shares.size()
-      << " segments ";
+  out << plain(report.name) << ": " << size.height << "x" << size.width << ", "
+      << report.shares.size() << " segments ";
   if (report.skipped) {
     out << "(done before)";
   } else {
@@ -50,7 +51,7 @@ void print_text(std::ostream& out, const PhotoReport& report) {
   }
   const char* separator = " -> ";
   for (const auto& [kind, file] : report.files)
-    out << std::exchange(separator, ", ") << file.string();
+    out << std::exchange(separator, ", ") << plain(file.string());
   out << '\n';
   print_names(out, report);
   print_sweep(out, report);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "attention_files.hpp"
+#include "json_text.hpp"
 #include "report_json.hpp"
 #include "text.hpp"
 
@@ -38,7 +39,7 @@ SourceFile describe(const fs::path& path) {
 /// its own sidecar in its place.
 bool is_foreign(const fs::path& path) {
   errno = 0;
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return errno != ENOENT && errno != ENOTDIR;
   std::array<char, first_bytes.size()> begin{};
   const ssize_t count = ::read(file, begin.data(), begin.size());
@@ -117,7 +118,7 @@ std::string options_hash(const Options& options) {
 
 bool is_sidecar(const fs::path& path) {
   std::error_code ignored;
-  return path.extension() == ".json" && fs::exists(path, ignored) && !is_foreign(path);
+  return path.extension() == ".json" && fs::is_regular_file(path, ignored) && !is_foreign(path);
 }
 
 void add_sidecar(std::vector<OutputFile>& results, const Item& item, const PhotoReport& report,
@@ -145,10 +146,9 @@ std::optional<PhotoReport> done_before(const Item& item, const std::vector<Sourc
                                        const Options& options) {
   if (item.photo == "-") return {};  // nobody knows whether it is the same
   const fs::path path = sidecar_of(item);
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return {};
+  if (!is_sidecar(path)) return {};
   try {
-    const Json json = Json::parse(read_file(path));
+    const Json json = parse_json<Json>(read_file(path));
     const bool same = json.at("options") == options_hash(options) &&
                       one_line(json.at("sources")) == one_line(sources_json(sources)) &&
                       are_there(json.at("results"), item.place);

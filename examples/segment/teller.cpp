@@ -47,12 +47,12 @@ void Teller::tell(const PhotoReport& report) {
   count(report);
   bar_.clear();
   for (const std::string& reason : report.passed_over)
-    std::cerr << "segment: passed over " << reason << '\n';
+    std::cerr << "segment: passed over " << plain(reason) << '\n';
   if (!report.note.empty() && !report.skipped)
-    std::cerr << "segment: " << report.name << ": " << report.note << '\n';
-  if (!report.error.empty()) std::cerr << "segment: " << report.error << '\n';
+    std::cerr << "segment: " << plain(report.name + ": " + report.note) << '\n';
+  if (!report.error.empty()) std::cerr << "segment: " << plain(report.error) << '\n';
   if (!report.hint.empty() && !report.skipped)
-    std::cerr << "segment: " << report.name << ": " << report.hint << '\n';
+    std::cerr << "segment: " << plain(report.name + ": " + report.hint) << '\n';
   if (options_.json) {
     write_line(one_line(to_json(report)) + '\n');
   } else if (report.error.empty()) {
@@ -64,7 +64,7 @@ void Teller::tell(const PhotoReport& report) {
 void Teller::note(const std::string& text) {
   const std::lock_guard lock(mutex_);
   bar_.clear();
-  std::cerr << "segment: " << text << '\n';
+  std::cerr << "segment: " << plain(text) << '\n';
 }
 
 void Teller::write_line(const std::string& line) {
@@ -118,7 +118,7 @@ void Teller::finish_text(double seconds, const std::string& reason) {
     std::cerr << '\n';
   }
   if (counts_.photos < 2) return;
-  for (const PhotoReport& failure : failures_) std::cerr << "  " << failure.error << '\n';
+  for (const PhotoReport& failure : failures_) std::cerr << "  " << plain(failure.error) << '\n';
 }
 
 bool Teller::good() const {

@@ -154,3 +154,22 @@ def test_manifests_with_mistakes_are_refused(tmp_path, random, change, words):
     (tmp_path / "m.json").write_text(json.dumps(manifest | change))
     with pytest.raises(FileError, match=words):
         read_attention([tmp_path / "m.json"], {})
+
+
+def test_a_manifest_names_files_of_its_own_folder_only(tmp_path, random):
+    inner = tmp_path / "in"
+    inner.mkdir()
+    for folder in (tmp_path, inner):
+        np.save(folder / "a.npy", attention(random, 1, (4, 4)))
+    os.symlink("../a.npy", inner / "link.npy")
+    for file in ("../a.npy", str(inner / "a.npy"), "link.npy", "a.npy"):
+        manifest = {"diffseg": 1, "layers": [{"file": file}]}
+        (inner / "m.json").write_text(json.dumps(manifest))
+        if file == "a.npy":
+            assert len(read_attention([inner / "m.json"], {}).layers) == 1
+            continue
+        with pytest.raises(FileError, match="must lie in the folder of the manifest"):
+            read_attention([inner / "m.json"], {})
+    (inner / "m.json").write_text(200_000 * "[" + 200_000 * "]")
+    with pytest.raises(FileError, match="is no JSON"):
+        read_attention([inner / "m.json"], {})

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// fuzz_seeds FORMAT FOLDER: small right files for a fuzzer to start from.
+// fuzz_seeds NAME PACK FOLDER: small right files for a fuzzer to start from, and those in the pack.
 #include "support/file_bytes.hpp"
+
+#include "pack.hpp"
 
 namespace {
 
@@ -36,16 +38,27 @@ std::vector<std::string> safetensors_files() {
               zeros)};
 }
 
+/// Shapes with and without strides in the order that view_fuzz.cpp takes them; any bytes will do.
+std::vector<std::string> other_files() {
+  return {std::string(64, '\0'), std::string(64, '\1')};
+}
+
+std::vector<std::string> files_of(const std::string& name) {
+  if (name == "npy") return npy_files();
+  if (name == "npz") return npz_files();
+  return name == "safetensors" ? safetensors_files() : other_files();
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 3) return 2;
-  const std::string format = arguments[1];
-  const auto files = format == "npy"   ? npy_files()
-                     : format == "npz" ? npz_files()
-                                       : safetensors_files();
+  if (count != 4) return 2;
+  auto files = files_of(arguments[1]);
+  if (std::filesystem::exists(arguments[2])) {
+    for (std::string& input : fuzz::read_inputs(arguments[2])) files.push_back(std::move(input));
+  }
   for (std::size_t i = 0; i < files.size(); ++i) {
-    support::write_text(std::filesystem::path(arguments[2]) / ("seed_" + std::to_string(i)),
+    support::write_text(std::filesystem::path(arguments[3]) / ("seed_" + std::to_string(i)),
                         files[i]);
   }
   return 0;

@@ -418,10 +418,10 @@ TEST_CASE("layer_from: tokens that are no cells are skipped without a copy", "[u
               .find("holds 6 queries that are not skipped, not on a grid of 2 x 2, unless 2 of") !=
           std::string::npos);
   REQUIRE(text({.skip = {.last = 8}}) ==
-          "a.npy: skip: must skip 0 .. 7 tokens in front and at the end, got 0 and 8");
+          "a.npy: skip: must skip 0 .. 7 tokens in front and at the end, got 0 and 8; skip fewer");
   REQUIRE(text({.skip = {.first = 1}}, "(2, 7, 5)", 70) ==
           "a.npy: skip: tokens can be skipped of [heads, n, n], [1, heads, n, n] and [n, n], got "
-          "[2, 7, 5]");
+          "[2, 7, 5]; reshape it");
   REQUIRE(text({.keys = {1, 7}, .skip = {.first = 1}})
               .find("keys must be on the grid of the queries") != std::string::npos);
 }

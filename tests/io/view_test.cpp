@@ -517,7 +517,7 @@ TEST_CASE("layer_from: a view leaves tokens out that are no cells", "[unit][view
   REQUIRE(pair.queries == GridSize{2, 3});
   REQUIRE(pair.keys == GridSize{2, 3});
   REQUIRE(message_of([&] { return diffseg::layer_from(all, {.skip = {.first = 7}}); }) ==
-          "view: skip: must leave some of the 7 tokens");
+          "view: skip: must leave some of the 7 tokens; skip fewer");
   const std::vector<std::int32_t> keys(24);
   REQUIRE(message_of([&] {
             return diffseg::top_k_from(diffseg::view(values, {2, 4, 3}),
@@ -687,4 +687,38 @@ TEST_CASE("top_k_from: what does not fit is refused in words", "[unit][view]") {
           std::string::npos);
   const auto turned = diffseg::view(keys, {2, 3, 4}).permuted({0, 2, 1});
   REQUIRE(text(numbers, turned).find("make it contiguous") != std::string::npos);
+}
+
+TEST_CASE("view: shapes and grids beyond all memory are refused and soon", "[unit][view]") {
+  constexpr Index far = Index{1} << 62;
+  const auto values = counting(24);
+  const std::vector<std::int32_t> keys(24);
+  const auto layer = [&](const Indices& shape, const Indices& strides, GridSize queries) {
+    return message_of([&] {
+      return diffseg::layer_from(diffseg::view(values.data(), shape, strides),
+                                 {.queries = queries});
+    });
+  };
+  const auto says = [](const std::string& text, const char* part) {
+    INFO(text);
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(says(layer({1, 2, 3}, {6, 3, 1}, {far, 4}), "not on a grid of"));
+  CHECK(says(layer({1, 2, 3}, {6, 3, 1}, {-far, -8}), "not on a grid of"));
+  CHECK(says(layer({1, far, far, 1}, {0, 0, 0, 1}, {}), "multiply without overflow"));
+  CHECK(says(layer({1, far - 1, 1}, {0, 0, 1}, {}), "no square"));  // 2^31 sides to try
+  CHECK(says(layer({1, 2 * far - 1, 1}, {0, 0, 1}, {}), "no square"));
+  const Index last = std::numeric_limits<Index>::max();
+  CHECK(says(message_of([&] {
+               return diffseg::view(values, {2, 12}).at(0, last);
+             }),
+             "range: must lie within 0 .. 2 of axis 0"));
+  const auto top = [&](GridSize grid) {
+    return message_of([&] {
+      return diffseg::top_k_from(diffseg::view(values, {2, 4, 3}), diffseg::view(keys, {2, 4, 3}),
+                                 {.keys = grid});
+    });
+  };
+  CHECK(says(top({far, 8}), "grid of the keys must be"));
+  CHECK(says(top({1, -1}), "grid of the keys must be"));
 }

@@ -80,7 +80,8 @@ namespace detail {
 /// The square of `tokens` cells; {} where there is none.
 inline GridSize square_of(Index tokens) {
   const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(tokens))));
-  return tokens >= 1 && side * side == tokens ? GridSize{side, side} : GridSize{};
+  const bool fits = tokens >= 1 && product_fits({side, side});
+  return fits && side * side == tokens ? GridSize{side, side} : GridSize{};
 }
 
 using TokenRuns = std::vector<SkipTokens::Range>;

@@ -225,7 +225,10 @@ inline void check_entries(const TensorView& view) {
   refusal.require(grids.skip.empty(), "skip: tokens of a sparse layer are left out by skip_tokens");
   detail::check_entries(numbers);
   detail::check_entries(columns);
-  const Index tokens = grids.keys == GridSize{} ? numbers.shape[1] : grids.keys.cells();
+  const Index tokens =
+      grids.keys == GridSize{} ? numbers.shape[1] : detail::given_cells(grids.keys);
+  refusal.require(tokens >= 1, "shape: the grid of the keys must be at least 1 x 1, its cells ",
+                  "countable, got ", grids.keys.height, " x ", grids.keys.width);
   Layer layer = detail::layer_of_shape({numbers.shape[0], numbers.shape[1], tokens}, numbers.type,
                                        grids, refusal);
   const auto starts = detail::even_starts(numbers.shape[2], layer.heads, layer.queries);

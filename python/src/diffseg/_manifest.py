@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -62,7 +63,7 @@ class Manifest:
     def open(cls, path: pathlib.Path, skip: dict[str, Any]) -> Manifest:
         try:
             return cls(path, json.loads(path.read_text(encoding="utf-8")), Files(), skip)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise FileError(f"{path}: manifest: is no JSON ({error}); repair it") from error
 
     def refuse(self, place: str, text: str) -> FileError:
@@ -87,7 +88,20 @@ class Manifest:
         file = entry.get("file", self.root.get("file"))
         if not file:
             raise self.refuse(f"{place}.file", "is missing, here and in the manifest itself")
+        self.check_inside(file, f"{place}.file")
         return self.files.read(self.path.parent / file, entry.get(field, ""))
+
+    def check_inside(self, file: str, place: str) -> None:
+        """Refuses files outside the manifest's folder: that where it is named or, behind a link,
+        that where it lies."""
+        if not isinstance(self.files, Files):
+            return  # arrays in memory
+        folders = (self.path.parent.resolve(), self.path.resolve().parent)
+        real = (self.path.parent / file).resolve()
+        if (os.path.isabs(file) or os.path.normpath(file).split(os.sep)[0] == ".."
+                or not any(real.is_relative_to(folder) for folder in folders)):
+            raise self.refuse(place, "must lie in the folder of the manifest or below it, got "
+                              f"{file}")
 
     def skip(self, entry: Any, place: str) -> dict[str, Any]:
         """The tokens that are no cells: the caller's, the entry's own, or the manifest's."""

@@ -13,15 +13,22 @@ namespace detail {
 
 /// "64 x 96, 48 x 128, ...": the grids of `tokens` cells, the squarest first, at most eight.
 inline std::string grids_of(Index tokens) {
+  constexpr Index most = 1'000'000;  // sides that are tried: nobody waits for a message
   std::string text;
   int listed = 0;
-  for (Index side = static_cast<Index>(std::sqrt(static_cast<double>(tokens))) + 1; side > 0;
-       --side) {
+  const auto first = static_cast<Index>(std::sqrt(static_cast<double>(tokens))) + 1;
+  for (Index side = first; side > std::max<Index>(0, first - most); --side) {
     if (tokens % side != 0 || side > tokens / side) continue;
     text += message(listed == 0 ? "" : ", ", side, " x ", tokens / side);
     if (++listed == 8) return side == 1 ? text : text + ", ...";
   }
-  return text;
+  return listed == 0 ? message("1 x ", tokens) : text;
+}
+
+/// The cells of a grid that somebody gave; -1 where its sides are no grid's.
+inline Index given_cells(GridSize grid) {
+  const bool good = grid.height >= 1 && grid.width >= 1 && product_fits({grid.height, grid.width});
+  return good ? grid.cells() : -1;
 }
 
 /// Refuses what stands in the file `name`: io_error.
@@ -41,7 +48,7 @@ inline Index leading_tokens(Index tokens, GridSize grid = {}) {
   for (const Index count : {Index{1}, Index{4}, Index{5}}) {
     const GridSize fitting = grid == GridSize{} ? square_of(tokens - count) : grid;
     const bool large = grid != GridSize{} || fitting.height >= 4;
-    if (large && tokens - count == fitting.cells()) return count;
+    if (large && tokens > count && tokens - count == given_cells(fitting)) return count;
   }
   return 0;
 }
@@ -58,9 +65,9 @@ inline std::string skip_hint(Index tokens, GridSize given) {
     return message(", but ", grid.height, " x ", grid.width, " after skipping ", leading,
                    " in front (", what, ')');
   }
-  if (given.height < 1 || given.width < 1 || given.cells() >= tokens) return "";
-  return message(", unless ", tokens - given.cells(), " of them are no cells (text) and are ",
-                 "skipped");
+  const Index cells = given_cells(given);
+  if (cells < 1 || cells >= tokens) return "";
+  return message(", unless ", tokens - cells, " of them are no cells (text) and are ", "skipped");
 }
 
 /// The grid of `tokens` cells that the shape draws, or else that is given, or else the square;
@@ -120,9 +127,9 @@ void check_attention_shape(const std::vector<Index>& shape, const Refusal& refus
       "[heads, h, w, keys] or [heads, h, w, h, w], got ", shape_text(shape), "; reshape it");
 }
 
-inline Index count_of(const std::vector<Index>& shape) {
+inline Index count_of(const std::vector<Index>& shape, const char* stage = "layer_from") {
   Index count = 1;
-  for (const Index extent : shape) count = checked_product(count, extent, "layer_from");
+  for (const Index extent : shape) count = checked_product(count, extent, stage);
   return count;
 }
 
@@ -161,9 +168,9 @@ LayerGrids sequence_grids(const std::vector<Index>& shape, const LayerGrids& gri
   if (grids.skip.empty()) return grids;
   refusal.require(shape.size() == 3 && shape[1] == shape[2],
                   "skip: tokens can be skipped of [heads, n, n], [1, heads, n, n] and [n, n], got ",
-                  shape_text(shape));
+                  shape_text(shape), "; reshape it");
   refusal.require(grids.keys == GridSize{} || grids.keys == grids.queries,
-                  "skip: keys must be on the grid of the queries, got another");
+                  "skip: keys must be on the grid of the queries, got another; leave theirs out");
   const GridSize row{1, shape[1]};
   return {row, row};
 }
@@ -174,7 +181,7 @@ Layer without_skipped(Layer layer, const LayerGrids& grids, const Refusal& refus
   if (grids.skip.empty()) return layer;
   const Index tokens = layer.queries.cells();
   const std::string wrong = grids.skip.complaint(tokens);
-  refusal.require(wrong.empty(), "skip: ", wrong);
+  refusal.require(wrong.empty(), "skip: ", wrong, "; skip fewer");
   const GridSize grid = token_grid(grids.skip.left(tokens), {}, grids.queries, refusal,
                                    "queries that are not skipped");
   return skip_tokens(layer, grids.skip, grid);
@@ -185,6 +192,7 @@ template <class Refusal>
 Layer layer_of_shape(const std::vector<Index>& shape, NumberType number, const LayerGrids& grids,
                      const Refusal& refusal) {
   const ElementType type = element_type(number, refusal);
+  static_cast<void>(count_of(shape, "view"));  // a broadcast axis may be longer than any memory
   const std::size_t rank = shape.size();
   const GridSize query_grid = rank > 3 ? GridSize{shape[1], shape[2]} : GridSize{};
   const GridSize key_grid = rank == 5 ? GridSize{shape[3], shape[4]} : GridSize{};

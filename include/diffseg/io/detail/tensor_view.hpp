@@ -108,14 +108,15 @@ struct TensorView {
     const auto place = static_cast<std::size_t>(axis);
     result.shape[place] = end - begin;
     const auto step = strides[place] * static_cast<Index>(number_bytes(type));
-    result.data = static_cast<const std::byte*>(data) + begin * step;
+    if (data != nullptr) result.data = static_cast<const std::byte*>(data) + begin * step;
     return result;
   }
 
   /// One index of an axis, which is gone then: one image of a batch.
   /// Throws std::invalid_argument when it leaves the axis.
   [[nodiscard]] TensorView at(Index axis, Index index) const {
-    TensorView result = range(axis, index, index + 1);
+    const bool countable = index < std::numeric_limits<Index>::max();
+    TensorView result = range(axis, index, countable ? index + 1 : index);
     result.shape.erase(result.shape.begin() + axis);
     result.strides.erase(result.strides.begin() + axis);
     return result;
