@@ -128,7 +128,7 @@ ROWS = [
         needs="llvm19"),
     row("zig-libc++", "{zig}/ziglang/zig c++", "-O2", needs="zig"),
     linux("aarch64", "aarch64-linux-gnu"),
-    linux("armhf", "arm-linux-gnueabihf", "-mfpu=neon-vfpv4"),
+    linux("armhf", "arm-linux-gnueabihf", "-mfpu=neon-vfpv4", "-Wno-psabi"),
     row("mingw-w64", "x86_64-w64-mingw32-g++-posix", "-O2", "-fopenmp", "-static", bundled=True,
         package="g++-mingw-w64-x86-64-posix wine64", emulator=["/usr/lib/wine/wine64"],
         examples=True),
