@@ -395,7 +395,8 @@ def runs_share_a_folder(world):
             shutil.copytree(world.folder / f"whole_{SIZES[1]}", world.folder / "out")
         runs = [world.start(*arguments, "-s", str(SIZES[0]), "-o", "out", "--json")
                 for _ in range(3)]
-        if i % 4 >= 2:  # one of them is killed
+        killed = i % 4 >= 2  # one of them
+        if killed:
             time.sleep(world.random.uniform(0, 0.3))
             runs.pop().kill()
         done = 0
@@ -406,10 +407,13 @@ def runs_share_a_folder(world):
             must(summary["done"] + summary["skipped"] == count and summary["left"] == 0, summary)
             must(len(out.splitlines()) == count + 1, "told", len(out.splitlines()))
             done += summary["done"]
-        must(i % 4 >= 2 or done >= count, "lost", count - done)
-        must(check_state(world.folder / "out", whole) == count, "sidecars")
+        must(killed or done >= count, "lost", count - done)
+        found = check_state(world.folder / "out", whole)
+        # Who is killed may have been about to replace what another has done.
+        must(found == count or (killed and count - 2 <= found < count),
+             found, "sidecars", killed)
         _, err = world.run(*arguments, "-s", str(SIZES[0]), "-o", "out")
-        must(f"{count} done before" in err, "not all done:", err)
+        must(f"{found} done before" in err, "not all done:", err)
         must(preload.results(world.folder / "out") == whole[64], leftovers(world.folder / "out"))
     return f"{rounds} times"
 
