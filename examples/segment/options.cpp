@@ -90,7 +90,7 @@ WantedNoun parse_noun(const std::string& text) {
     }
     good = good && error == std::errc{} && rest == end && noun.begin >= 0 && last >= noun.begin &&
            last < max_pixels;
-    noun.end = last + 1;
+    if (good) noun.end = last + 1;
   }
   if (good) return noun;
   throw CLI::ValidationError(

@@ -25,8 +25,8 @@ function(expect_refusal pattern)
 endfunction()
 
 function(expect_manifest_refusal pattern layers)
-  write_manifest(bad/manifest.json "${layers}" ${ARGN})
-  expect_refusal("bad/manifest.json: ${pattern}" bad/manifest.json)
+  write_manifest(bad.json "${layers}" ${ARGN})
+  expect_refusal("bad.json: ${pattern}" bad.json)
 endfunction()
 
 # One answer from every format, on the size that models have.
@@ -249,50 +249,52 @@ file(WRITE "${SCRATCH}/bad/version.json" "{\"diffseg\": 2, \"layers\": [{\"file\
 expect_refusal("version.json: diffseg: must be 1" bad/version.json)
 
 # Manifests that say what cannot be.
-set(good "{\"file\": \"../all.npz\", \"array\": \"self_8\"}")
+set(good "{\"file\": \"all.npz\", \"array\": \"self_8\"}")
 expect_manifest_refusal("layers: must list" "")
 expect_manifest_refusal("wieghts: is not known here; known are diffseg," "${good}" "\"wieghts\": []")
 expect_manifest_refusal("layers.0..size: is not known" "{\"size\": 1}")
 expect_manifest_refusal("layers.1.: must be an object" "${good}, 3")
 expect_manifest_refusal("layers.0..file: is missing" "{\"array\": \"self_8\"}")
-expect_manifest_refusal("layers.0..array: is missing" "{\"file\": \"../all.npz\"}")
+expect_manifest_refusal("layers.0..array: is missing" "{\"file\": \"all.npz\"}")
 expect_manifest_refusal("layers.0..kind: must be probabilities"
-  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"kind\": \"logits\"}")
+  "{\"file\": \"all.npz\", \"array\": \"self_8\", \"kind\": \"logits\"}")
 expect_manifest_refusal("layers.0..scale: belongs to the kind"
-  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"scale\": 1}")
+  "{\"file\": \"all.npz\", \"array\": \"self_8\", \"scale\": 1}")
 expect_manifest_refusal("layers.0..queries: must be .height, width., both >= 1, got .8."
-  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"queries\": [8]}")
+  "{\"file\": \"all.npz\", \"array\": \"self_8\", \"queries\": [8]}")
 expect_manifest_refusal("layers.0..skip.fist: is not known here; known are first, last, ranges"
-  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"skip\": {\"fist\": 1}}")
+  "{\"file\": \"all.npz\", \"array\": \"self_8\", \"skip\": {\"fist\": 1}}")
 expect_manifest_refusal("layers.0..skip.last: must be a number of tokens >= 0, got -1"
-  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"skip\": {\"last\": -1}}")
+  "{\"file\": \"all.npz\", \"array\": \"self_8\", \"skip\": {\"last\": -1}}")
 expect_manifest_refusal("skip.ranges: must be .begin, end. of tokens counted from 0, .*got .3,3."
   "${good}" "\"skip\": {\"ranges\": [[3, 3]]}")
 expect_manifest_refusal("skip: must be an object" "${good}" "\"skip\": 1")
 expect_manifest_refusal("cross.0..skip: is not known" "${good}"
-  "\"cross\": [{\"file\": \"../all.npz\", \"array\": \"cross_8\", \"skip\": {\"first\": 1}}]")
+  "\"cross\": [{\"file\": \"all.npz\", \"array\": \"cross_8\", \"skip\": {\"first\": 1}}]")
 expect_manifest_refusal("layers.0..weight: must be a number >= 0, got -1"
-  "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"weight\": -1}")
+  "{\"file\": \"all.npz\", \"array\": \"self_8\", \"weight\": -1}")
 expect_manifest_refusal("layers.1..weight: must be given for all"
-  "${good}, {\"file\": \"../all.npz\", \"array\": \"self_4\", \"weight\": 4}")
+  "${good}, {\"file\": \"all.npz\", \"array\": \"self_4\", \"weight\": 4}")
 expect_manifest_refusal("layers: must have a weight above 0"
-  "{\"file\": \"../all.npz\", \"array\": \"self_4\", \"weight\": 0}")
+  "{\"file\": \"all.npz\", \"array\": \"self_4\", \"weight\": 0}")
 expect_manifest_refusal("tokens.1.: must be a text" "${good}" "\"tokens\": [\"a\", 3]")
 expect_manifest_refusal("cross.0..kind: is not known" "${good}"
-  "\"cross\": [{\"kind\": \"scores\", \"file\": \"../all.npz\", \"array\": \"cross_8\"}]")
-set(raw "\"file\": \"../raw.npz\", \"kind\": \"queries_keys\"")
+  "\"cross\": [{\"kind\": \"scores\", \"file\": \"all.npz\", \"array\": \"cross_8\"}]")
+set(raw "\"file\": \"raw.npz\", \"kind\": \"queries_keys\"")
 expect_manifest_refusal("layers.0..key: is missing" "{${raw}, \"query\": \"q_8\"}")
 expect_manifest_refusal("layers.0..scale: must be a number > 0, got 0"
   "{${raw}, \"query\": \"q_8\", \"key\": \"k_8\", \"scale\": 0}")
-write_manifest(bad/manifest.json "{\"file\": \"../all.npz\", \"array\": \"self_9\"}")
-expect_refusal("all.npz: member: there is no 'self_9'" bad/manifest.json)
-write_manifest(bad/manifest.json "{\"file\": \"../all.npz\", \"array\": \"self_8\", \"queries\": [4, 8]}")
-expect_refusal("all.npz.self_8.: shape: holds 64 queries, not on a grid of 4 x 8" bad/manifest.json)
-write_manifest(bad/manifest.json "{\"file\": \"../npy/self_8.npy\", \"array\": \"self_8\"}")
-expect_refusal("self_8.npy: array: a .npy file holds one array" bad/manifest.json)
-write_manifest(bad/manifest.json "${good}" "\"tokens\": [\"a\"]" "\"file\": \"../all.npz\""
+expect_manifest_refusal("layers.0..file: must lie in the folder of the manifest" "{\"file\": \"../all.npz\"}")
+expect_manifest_refusal("layers.0..file: must lie in the folder of the manifest" "{\"file\": \"${SCRATCH}/npy/self_8.npy\"}")
+write_manifest(bad.json "{\"file\": \"all.npz\", \"array\": \"self_9\"}")
+expect_refusal("all.npz: member: there is no 'self_9'" bad.json)
+write_manifest(bad.json "{\"file\": \"all.npz\", \"array\": \"self_8\", \"queries\": [4, 8]}")
+expect_refusal("all.npz.self_8.: shape: holds 64 queries, not on a grid of 4 x 8" bad.json)
+write_manifest(bad.json "{\"file\": \"npy/self_8.npy\", \"array\": \"self_8\"}")
+expect_refusal("self_8.npy: array: a .npy file holds one array" bad.json)
+write_manifest(bad.json "${good}" "\"tokens\": [\"a\"]" "\"file\": \"all.npz\""
   "\"cross\": [{\"array\": \"cross_8\"}]")
-expect_refusal("manifest.json: tokens: cross-attention of 5 tokens beside 1 texts" bad/manifest.json)
+expect_refusal("bad.json: tokens: cross-attention of 5 tokens beside 1 texts" bad.json)
 
 # Usage: exit 2, nothing on stdout.
 foreach(mistake "--attention" "--sinks;0.1" "--attention;all.npz;--sinks;0"

@@ -197,9 +197,9 @@ def a_long_name(folder):
 def attention_of_many(folder):
     for i in range(3):
         write_attention(folder / f"many/{i}/self.npy", i + 2)
-        (folder / f"manifests/{i}.json").parent.mkdir(exist_ok=True)
+        write_attention(folder / f"manifests/{i}.npy", i + 2)
         (folder / f"manifests/{i}.json").write_text(json.dumps(
-            {"diffseg": 1, "layers": [{"file": f"../many/{i}/self.npy"}]}))
+            {"diffseg": 1, "layers": [{"file": f"{i}.npy"}]}))
     (folder / "manifests/bad.json").write_text("{}")
     run("-o", "folders", "--attention", "many", cwd=folder)
     assert kept_names(folder / "folders") == [f"{i}.labels.png" for i in range(3)]
@@ -213,7 +213,7 @@ def attention_of_many(folder):
     run("--attention", ".", status=1, cwd=folder / "manifests")
     run("--attention", ".", status=1, cwd=folder / "manifests")
     assert "0.segment.json" in names(folder / "manifests")
-    write_attention(folder / "many/1/self.npy", 6)
+    write_attention(folder / "manifests/1.npy", 6)
     out, _ = run("-o", "out", "--attention", "manifests/0.json", "manifests/1.json", cwd=folder)
     assert sorted("done before" in line for line in out.splitlines()) == [False, True], out
     # Photos of a folder, by their names.

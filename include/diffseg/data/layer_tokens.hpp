@@ -80,8 +80,8 @@ namespace detail {
 /// The square of `tokens` cells; {} where there is none.
 inline GridSize square_of(Index tokens) {
   const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(tokens))));
-  const bool fits = tokens >= 1 && product_fits({side, side});
-  return fits && side * side == tokens ? GridSize{side, side} : GridSize{};
+  const bool fits = tokens >= 1 && tokens % side == 0 && tokens / side == side;
+  return fits ? GridSize{side, side} : GridSize{};
 }
 
 using TokenRuns = std::vector<SkipTokens::Range>;
