@@ -17,8 +17,7 @@
 
 namespace diffseg {
 
-/// The tokens of a sequence that are no cells of an image: class and register tokens, text. What is
-/// named twice is skipped once.
+/// The tokens of a sequence that are no cells: class, register, text; named twice, skipped once.
 struct SkipTokens {
   /// The tokens begin .. end - 1, counted from 0 over the whole sequence.
   struct Range {
