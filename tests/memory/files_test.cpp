@@ -136,6 +136,7 @@ struct Picture {
 }  // namespace
 
 TEST_CASE("readers of arrays throw bad_alloc when memory runs out", "[failing][law]") {
+  const SmallOnesSpared rule;
   const support::Folder folder;
   const std::string square = support::npy_of("<f4", "(2, 9, 9)", some_numbers(162));
   const std::string turned = support::npy_of("<f4", "(2, 9, 9)", some_numbers(162), "True");
