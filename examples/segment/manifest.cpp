@@ -281,7 +281,7 @@ Manifest read_manifest(const fs::path& path) {
   const auto status = fs::status(path, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
     throw diffseg::io_error(path.string() + ": manifest: is a pipe or a device; give a file");
-  const Manifest manifest = parse_manifest(read_file(path, most_bytes), path);
+  Manifest manifest = parse_manifest(read_file(path, most_bytes), path);
   for (const auto* const entries : {&manifest.layers, &manifest.cross}) check_links(*entries, path);
   return manifest;
 }

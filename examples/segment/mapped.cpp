@@ -33,18 +33,18 @@ Watch::Slot* slot_of(std::uintptr_t address) {
 }
 
 /// Puts zeros where there is no file any more, from the page at hand to the end of the mapping.
-bool put_zeros(std::uintptr_t address) {
+bool put_zeros(void* place) {
+  const auto address = reinterpret_cast<std::uintptr_t>(place);
   Watch::Slot* const slot = slot_of(address);
   if (slot == nullptr) return false;
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const std::uintptr_t begin = address / page * page;
+  const std::uintptr_t offset = address % static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   slot->cut_off = true;
-  return ::mmap(reinterpret_cast<void*>(begin), slot->end - begin, PROT_READ,
+  return ::mmap(static_cast<char*>(place) - offset, slot->end - address + offset, PROT_READ,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 void on_bus_error(int signal, siginfo_t* info, void* /*context*/) {
-  if (put_zeros(reinterpret_cast<std::uintptr_t>(info->si_addr))) return;  // and read again
+  if (put_zeros(info->si_addr)) return;  // and read again
   ::signal(signal, SIG_DFL);
 }
 
