@@ -3,7 +3,6 @@
 // its very end: the result is whole or empty, nothing leaks, the next call is right. A program of
 // its own.
 #include <algorithm>
-#include <atomic>
 #include <compiled/float.hpp>
 #include <cstddef>
 #include <cstring>
@@ -21,30 +20,15 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/heap.hpp"
+#include "support/failing_heap.hpp"
 #include "support/proposals.hpp"
 #include "support/random.hpp"
 
 namespace {
 
-std::atomic<long> until_failure{-1};  // allocations that may still be made; < 0: all
-std::atomic<std::size_t> spared{0};   // smaller ones are not counted
-std::atomic<long> held{0};            // allocations that the process has
-
-}  // namespace
-
-bool support::may_take(std::size_t bytes) {
-  if (bytes < spared || until_failure.load() < 0) return true;
-  return until_failure.fetch_sub(1) != 0;
-}
-void support::taken(void* place, std::size_t /*bytes*/) {
-  held += place != nullptr ? 1 : 0;
-}
-void support::given(void* place) {
-  held -= place != nullptr ? 1 : 0;
-}
-
-namespace {
+using support::held;
+using support::spared;
+using support::until_failure;
 
 using namespace diffseg;
 using support::Random;

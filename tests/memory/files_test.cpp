@@ -2,7 +2,6 @@
 // What reads and writes files with every one of its allocations failing in turn: a bad_alloc,
 // nothing leaks, no half file, the next call right. A program of its own.
 #include <algorithm>
-#include <atomic>
 #include <diffseg/io/npy.hpp>
 #include <diffseg/io/npz.hpp>
 #include <diffseg/io/safetensors.hpp>
@@ -23,8 +22,8 @@
 #include "photo_io.hpp"
 #include "png_io.hpp"
 #include "support/catch.hpp"
+#include "support/failing_heap.hpp"
 #include "support/file_bytes.hpp"
-#include "support/heap.hpp"
 #include "support/random.hpp"
 
 #if DIFFSEG_WITH_ZLIB
@@ -33,23 +32,9 @@
 
 namespace {
 
-std::atomic<long> until_failure{-1};  // allocations that may still be made; < 0: all
-std::atomic<std::size_t> spared{0};   // smaller ones are not counted
-std::atomic<long> held{0};            // allocations that the process has
-
-}  // namespace
-
-bool support::may_take(std::size_t bytes) {
-  return bytes < spared || until_failure.load() < 0 || until_failure.fetch_sub(1) != 0;
-}
-void support::taken(void* place, std::size_t /*bytes*/) {
-  held += place != nullptr ? 1 : 0;
-}
-void support::given(void* place) {
-  held -= place != nullptr ? 1 : 0;
-}
-
-namespace {
+using support::held;
+using support::spared;
+using support::until_failure;
 
 /// Only allocations above 1 KiB fail while it lives: std::filesystem::path and fopen leave small
 /// ones behind, or end the process, where there is no memory.

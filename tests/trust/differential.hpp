@@ -111,6 +111,14 @@ struct Stage {
   void (*run)(Case&);
 };
 
+/// A case in one precision or the other.
+template <void (*Narrow)(Case&), void (*Wide)(Case&)>
+void either(Case& test) {
+  const bool narrow = test.chance(0.7);
+  test.describe(narrow ? "float" : "double");
+  narrow ? Narrow(test) : Wide(test);
+}
+
 std::vector<Stage> attention_stages();
 std::vector<Stage> merge_stages();
 std::vector<Stage> label_stages();

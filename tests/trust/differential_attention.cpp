@@ -252,13 +252,6 @@ void run_keep_mass(Case& test) {
   }
 }
 
-template <void (*Narrow)(Case&), void (*Wide)(Case&)>
-void either(Case& test) {
-  const bool narrow = test.chance(0.7);
-  test.describe(narrow ? "float" : "double");
-  narrow ? Narrow(test) : Wide(test);
-}
-
 }  // namespace
 
 std::vector<Stage> attention_stages() {

@@ -430,13 +430,6 @@ void run_name(Case& test) {
   }
 }
 
-template <void (*Narrow)(Case&), void (*Wide)(Case&)>
-void either(Case& test) {
-  const bool narrow = test.chance(0.7);
-  test.describe(narrow ? "float" : "double");
-  narrow ? Narrow(test) : Wide(test);
-}
-
 }  // namespace
 
 std::vector<Stage> label_stages() {

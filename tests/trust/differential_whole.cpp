@@ -185,13 +185,6 @@ void run_segment(Case& test) {
   }
 }
 
-template <void (*Narrow)(Case&), void (*Wide)(Case&)>
-void either(Case& test) {
-  const bool narrow = test.chance(0.7);
-  test.describe(narrow ? "float" : "double");
-  narrow ? Narrow(test) : Wide(test);
-}
-
 }  // namespace
 
 std::vector<Stage> whole_stages() {
