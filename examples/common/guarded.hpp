@@ -16,9 +16,7 @@ inline constexpr const char* copy_again = "copy or download it again";
 
 /// What libpng says where it has no memory, of itself or of zlib.
 [[nodiscard]] inline bool is_about_memory(std::string_view reason) {
-  // Chunks without a name are too many where the list of them cannot grow.
   return reason.find("ut of memory") != std::string_view::npos ||
-         reason.find("too many unknown chunks") != std::string_view::npos ||
          reason.find("nsufficient memory") != std::string_view::npos;
 }
 

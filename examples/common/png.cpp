@@ -93,14 +93,18 @@ class Reader {
     if (std::string_view(reason) == "eXIf: CRC error") of(png).exif_damaged_ = true;
   }
   static void on_read(png_structp png, png_bytep to, std::size_t count);
+  static int on_chunk(png_structp png, png_unknown_chunkp chunk);
 
   [[nodiscard]] Pass pass(int number) const;
-  [[nodiscard]] std::optional<int> orientation_in(png_infop info) const;
+  [[nodiscard]] std::optional<int> orientation_in_texts(png_infop info) const;
 
   Span bytes_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   png_infop end_ = nullptr;
+  std::optional<int> exif_in_front_;  // the orientation of a chunk eXIf before the pixels
+  std::optional<int> exif_behind_;
+  bool is_behind_ = false;
   bool exif_damaged_ = false;
   Guard guard_;
 };
@@ -113,6 +117,20 @@ void Reader::on_read(png_structp png, png_bytep to, std::size_t count) {
   reader.bytes_ = reader.bytes_.subspan(count);
 }
 
+/// Sees eXIf as it comes: what is kept for later must share most_kept_chunks with texts.
+int Reader::on_chunk(png_structp png, png_unknown_chunkp chunk) {
+  Reader& reader = *static_cast<Reader*>(png_get_user_chunk_ptr(png));
+  std::optional<int>& found = reader.is_behind_ ? reader.exif_behind_ : reader.exif_in_front_;
+  bool failed = false;
+  try {
+    if (!found && !reader.exif_damaged_) found = exif_orientation({chunk->data, chunk->size});
+  } catch (const std::bad_alloc&) {  // must not pass through the library
+    failed = true;
+  }
+  if (failed) reader.guard_.fail_for_memory();
+  return 1;
+}
+
 void Reader::read_header() {
   guard_([&] {
     png_set_read_fn(png_, this, &on_read);
@@ -121,7 +139,8 @@ void Reader::read_header() {
     // Texts and profiles are kept, each of up to 8 MB unpacked from 8 KB; without this 1000 of
     // them.
     png_set_chunk_cache_max(png_, most_kept_chunks);
-    // libpng refuses the form that begins with "Exif\0\0".
+    // Of eXIf libpng itself refuses the form that begins with "Exif\0\0".
+    png_set_read_user_chunk_fn(png_, this, &on_chunk);
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_ALWAYS,
                                 reinterpret_cast<png_const_bytep>("eXIf"), 1);
     png_read_info(png_, info_);
@@ -167,6 +186,7 @@ template <class Use>
 void Reader::read_rows(const Use& use) {
   const bool plain = png_get_interlace_type(png_, info_) == PNG_INTERLACE_NONE;
   std::vector<std::uint16_t> row(png_get_rowbytes(png_, info_) / 2 + 1);
+  is_behind_ = true;
   for (int number = 0; number < (plain ? 1 : PNG_INTERLACE_ADAM7_PASSES); ++number) {
     const Pass here = pass(number);
     if (here.size.width == 0) continue;
@@ -178,12 +198,7 @@ void Reader::read_rows(const Use& use) {
   guard_([&] { png_read_end(png_, end_); });
 }
 
-std::optional<int> Reader::orientation_in(png_infop info) const {
-  png_unknown_chunkp chunks = nullptr;
-  const int count = png_get_unknown_chunks(png_, info, &chunks);
-  for (int i = 0; i < count && !exif_damaged_; ++i) {
-    if (const auto found = exif_orientation({chunks[i].data, chunks[i].size})) return found;
-  }
+std::optional<int> Reader::orientation_in_texts(png_infop info) const {
   png_textp texts = nullptr;
   const int lines = png_get_text(png_, info, &texts, nullptr);
   for (int i = 0; i < lines; ++i) {
@@ -198,8 +213,9 @@ std::optional<int> Reader::orientation_in(png_infop info) const {
 }
 
 std::optional<int> Reader::orientation() const {
-  const auto front = orientation_in(info_);
-  return front ? front : orientation_in(end_);
+  if (exif_in_front_) return exif_in_front_;
+  if (const auto front = orientation_in_texts(info_)) return front;
+  return exif_behind_ ? exif_behind_ : orientation_in_texts(end_);
 }
 
 /// The rows of a PNG with `Sample`s of 8 or 16 bits.

@@ -227,16 +227,22 @@ TEST_CASE("arithmetic code and scans make no picture of a few bytes endless", "[
 TEST_CASE("of a PNG no more than 64 texts are kept", "[untrusted][unit]") {
   const std::string photo =
       support::text_of(std::string(DIFFSEG_TEST_PHOTOS "/") + "exif_profile.png");
-  const auto with_texts = [&](std::size_t count) {
-    std::string texts;
+  const auto size_with = [&](std::size_t count, const std::string& last = "") {
+    std::string chunks;
     for (std::size_t i = 0; i < count; ++i)
-      texts += png_chunk("tEXt", "Comment" + std::string(1, '\0') + "a");
-    return photo.substr(0, 33) + texts + photo.substr(33);  // behind the header
+      chunks += png_chunk("tEXt", "Comment" + std::string(1, '\0') + "a");
+    const std::string whole = photo.substr(0, 33) + chunks + last + photo.substr(33);
+    return cli::load_photo(bytes_of(whole), "photo").full;
   };
-  const auto upright = cli::load_photo(bytes_of(photo), "photo").full;
-  CHECK(cli::load_photo(bytes_of(with_texts(10)), "photo").full == upright);
-  CHECK(cli::load_photo(bytes_of(with_texts(70)), "photo").full !=
-        upright);  // its EXIF is the 71st
+  CHECK(size_with(10) == size_with(0));
+  CHECK(size_with(70) != size_with(0));  // its EXIF is a text, the 71st
+  // A chunk of its own is seen wherever it stands.
+  const std::string turned = png_chunk(
+      "eXIf",
+      std::string("MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", 26));
+  CHECK(size_with(0, turned) == size_with(0));
+  CHECK(size_with(70, turned) == size_with(0));
+  CHECK(size_with(1100, turned) == size_with(0));
 }
 
 TEST_CASE("the memory that a photo takes is foreseen from its front", "[untrusted][unit]") {
