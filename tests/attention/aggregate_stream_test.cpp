@@ -3,7 +3,6 @@
 // give.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <diffseg/attention/aggregate.hpp>
 #include <diffseg/attention/aggregate_stream.hpp>
 #include <diffseg/attention/layer_parts.hpp>
@@ -16,12 +15,16 @@
 #include "support/aggregate.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
 using support::aggregate;
 using support::Random;
 using support::random_layer;
+using support::same_bits;
+using support::tolerance;
+using support::worst;
 
 namespace {
 
@@ -60,20 +63,6 @@ Layer probabilities_of(const Layer& layer) {
   result.head_weights = layer.head_weights;
   return result;
 }
-
-double worst(const Matrix<double>& a, const Matrix<double>& b) {
-  return (a - b).cwiseAbs().maxCoeff();
-}
-
-template <class Scalar>
-bool same_bits(const Maps<Scalar>& a, const Maps<Scalar>& b) {
-  return a.grid() == b.grid() &&
-         std::memcmp(a.rows().data(), b.rows().data(),
-                     sizeof(Scalar) * static_cast<std::size_t>(a.rows().size())) == 0;
-}
-
-template <class Scalar>
-constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-13;
 
 }  // namespace
 

@@ -116,7 +116,7 @@ double worst_error(const Maps<Scalar>& maps, const Matrix<double>& expected) {
 }
 
 template <class Scalar>
-constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-14;
+constexpr double aggregate_tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-14;
 
 /// One layer [heads, cells, cells] on `grid` with every number 1 / cells, to be spoilt.
 std::vector<float> even(Index heads, GridSize grid) {
@@ -147,7 +147,7 @@ TEMPLATE_TEST_CASE("two layers on two cells by hand", "[aggregate][unit]", float
   Matrix<double> expected(2, 2);
   expected << 0.5, 0.5, 0.3125, 0.6875;  // 3/4 fine + 1/4 (1/2, 1/2)
   REQUIRE(maps.grid() == GridSize{1, 2});
-  REQUIRE(worst_error(maps, expected) < tolerance<TestType>);
+  REQUIRE(worst_error(maps, expected) < aggregate_tolerance<TestType>);
 }
 
 TEMPLATE_TEST_CASE("a coarse layer is enlarged and shared by hand", "[aggregate][unit]", float,
@@ -161,7 +161,7 @@ TEMPLATE_TEST_CASE("a coarse layer is enlarged and shared by hand", "[aggregate]
   expected.row(2) << 0.5, 0.375, 0.125, 0;
   expected.row(1) = expected.row(0);
   expected.row(3) = expected.row(2);
-  REQUIRE(worst_error(maps, expected) < tolerance<TestType>);
+  REQUIRE(worst_error(maps, expected) < aggregate_tolerance<TestType>);
   REQUIRE(maps.rows()(2, 3) == static_cast<TestType>(1e-30));
 }
 
@@ -170,7 +170,7 @@ TEMPLATE_TEST_CASE("a finer layer is summed and averaged by hand", "[aggregate][
   // 1 x 2 -> 1 x 1: one map of one cell.
   const std::vector<double> layer = {0.25, 0.75, 1, 0};
   const auto maps = aggregate<TestType>({Layer::view(layer.data(), 1, {1, 2})}, {.grid = {1, 1}});
-  REQUIRE(std::abs(maps.rows()(0, 0) - TestType(1)) < tolerance<TestType>);
+  REQUIRE(std::abs(maps.rows()(0, 0) - TestType(1)) < aggregate_tolerance<TestType>);
 }
 
 TEMPLATE_TEST_CASE("aggregate equals its definition", "[aggregate][law]", float, double) {
@@ -224,7 +224,8 @@ TEMPLATE_TEST_CASE("aggregate equals its definition", "[aggregate][law]", float,
   }
   const Aggregate stage{.grid = grid, .weights = weights};
   const auto maps = aggregate<TestType>(layers, stage);
-  REQUIRE(worst_error(maps, plain_aggregate(layers, maps.grid(), weights)) < tolerance<TestType>);
+  REQUIRE(worst_error(maps, plain_aggregate(layers, maps.grid(), weights)) <
+          aggregate_tolerance<TestType>);
   for (Index row = 0; row < maps.tokens(); ++row) {
     REQUIRE(std::abs(maps.rows().row(row).template cast<double>().sum() - 1) < 1e-6);
   }
@@ -334,8 +335,8 @@ TEMPLATE_TEST_CASE("all element types are read", "[aggregate][law]", Eigen::half
   const Layers layers = {support::random_layer<TestType>(random, 3, {6, 9}, {6, 9}),
                          support::random_layer<TestType>(random, 3, {3, 5}, {3, 5})};
   const auto expected = plain_aggregate(layers, {6, 9}, {});
-  REQUIRE(worst_error(aggregate<float>(layers), expected) < tolerance<float>);
-  REQUIRE(worst_error(aggregate<double>(layers), expected) < tolerance<double>);
+  REQUIRE(worst_error(aggregate<float>(layers), expected) < aggregate_tolerance<float>);
+  REQUIRE(worst_error(aggregate<double>(layers), expected) < aggregate_tolerance<double>);
 }
 
 TEMPLATE_TEST_CASE("scaling a layer changes nothing", "[aggregate][law]", float, double) {
@@ -368,7 +369,7 @@ TEMPLATE_TEST_CASE("heads and layers may come in any order", "[aggregate][law]",
   const auto expected = aggregate<TestType>(layers);
   std::reverse(layers.begin(), layers.end());
   REQUIRE((aggregate<TestType>(layers).rows() - expected.rows()).cwiseAbs().maxCoeff() <
-          static_cast<TestType>(tolerance<TestType>));
+          static_cast<TestType>(aggregate_tolerance<TestType>));
 }
 
 TEMPLATE_TEST_CASE("aggregate has the same bits for any number of threads and reuses its storage",
@@ -400,7 +401,7 @@ TEMPLATE_TEST_CASE("zeros are raised to the floor", "[aggregate][unit]", float, 
   const Layers layers = {Layer::view(values.data(), 1, {1, 2})};
   const auto maps = aggregate<TestType>(layers, {.floor = 1e-20});
   REQUIRE(maps.rows()(0, 1) == static_cast<TestType>(1e-20));
-  REQUIRE(std::abs(maps.rows()(0, 0) - TestType(1)) < tolerance<TestType>);
+  REQUIRE(std::abs(maps.rows()(0, 0) - TestType(1)) < aggregate_tolerance<TestType>);
   // A floor that shows: (1, 1e-3) / 1.001
   const auto high = aggregate<TestType>(layers, {.floor = 1e-3});
   REQUIRE(static_cast<double>(high.rows()(0, 1)) == Approx(1e-3 / 1.001).epsilon(1e-6));

@@ -47,7 +47,7 @@ Matrix<double> head_of(const Layer& layer, Index head) {
 }
 
 template <class Scalar>
-constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-14;
+constexpr double downsample_tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-14;
 
 }  // namespace
 
@@ -72,7 +72,7 @@ TEMPLATE_TEST_CASE("layers: queries are averaged and keys summed", "[downsample]
       const auto expected = reduce(head_of<TestType>(layers[i], head), layers[i].queries,
                                    reduced[i].queries, layers[i].keys, reduced[i].keys);
       const auto rows = head_of<TestType>(reduced[i], head);
-      REQUIRE((rows - expected).cwiseAbs().maxCoeff() < tolerance<TestType>);
+      REQUIRE((rows - expected).cwiseAbs().maxCoeff() < downsample_tolerance<TestType>);
       REQUIRE((rows.rowwise().sum().array() - 1).abs().maxCoeff() < 1e-5);
     }
   }
@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("maps keep the sums of their rows", "[downsample][law]", floa
     const auto expected =
         reduce(maps.rows().template cast<double>(), {9, 14}, expected_grid, {9, 14}, expected_grid);
     REQUIRE((reduced.rows().template cast<double>() - expected).cwiseAbs().maxCoeff() <
-            tolerance<TestType>);
+            downsample_tolerance<TestType>);
     REQUIRE((reduced.rows().rowwise().sum().array() - 1).abs().maxCoeff() < TestType(1e-5));
     REQUIRE(reduced.rows().minCoeff() > TestType(0));
   }

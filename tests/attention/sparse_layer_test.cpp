@@ -9,11 +9,13 @@
 
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
+#include "support/sparse.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
 using support::complaint;
 using support::Contains;
+using support::starts_of;
 
 namespace {
 
@@ -27,10 +29,6 @@ SparseRowMatrix<float, Column> small_matrix() {
       {0, 0, 1.0F}, {1, 0, 0.25F}, {1, 1, 0.75F}, {2, 1, 1.0F}};
   matrix.setFromTriplets(entries.begin(), entries.end());
   return matrix;
-}
-
-std::vector<Index> starts_of(const Layer& layer) {
-  return {layer.row_starts, layer.row_starts + layer.heads * layer.queries.cells() + 1};
 }
 
 }  // namespace

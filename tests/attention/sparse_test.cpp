@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <diffseg/attention/aggregate.hpp>
 #include <diffseg/attention/aggregate_cross.hpp>
 #include <diffseg/attention/aggregate_stream.hpp>
@@ -21,6 +20,7 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
@@ -29,6 +29,9 @@ using support::complaint;
 using support::Contains;
 using support::Random;
 using support::random_layer;
+using support::same_bits;
+using support::tolerance;
+using support::worst;
 
 namespace {
 
@@ -80,20 +83,6 @@ Layer shuffled(const Layer& layer, Random& random) {
                                layer.heads, layer.queries, layer.keys);
   return result;
 }
-
-template <class Scalar>
-bool same_bits(const Maps<Scalar>& a, const Maps<Scalar>& b) {
-  return a.grid() == b.grid() &&
-         std::memcmp(a.rows().data(), b.rows().data(),
-                     sizeof(Scalar) * static_cast<std::size_t>(a.rows().size())) == 0;
-}
-
-double worst(const Matrix<double>& a, const Matrix<double>& b) {
-  return (a - b).cwiseAbs().maxCoeff();
-}
-
-template <class Scalar>
-constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-13;
 
 }  // namespace
 

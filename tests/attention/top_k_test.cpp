@@ -13,6 +13,7 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/sparse.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
@@ -20,12 +21,9 @@ using support::complaint;
 using support::Contains;
 using support::Random;
 using support::random_layer;
+using support::starts_of;
 
 namespace {
-
-std::vector<Index> starts_of(const Layer& layer) {
-  return {layer.row_starts, layer.row_starts + layer.heads * layer.queries.cells() + 1};
-}
 
 std::vector<std::int32_t> columns_of(const Layer& layer) {
   const auto* columns = static_cast<const std::int32_t*>(layer.columns);

@@ -25,18 +25,18 @@ using cli::Bytes;
 using support::Contains;
 
 /// An empty folder that goes with the test.
-class Folder {
+class Scratch {
  public:
-  Folder() : path_(fs::temp_directory_path() / ("diffseg_files_" + std::to_string(::getpid()))) {
+  Scratch() : path_(fs::temp_directory_path() / ("diffseg_files_" + std::to_string(::getpid()))) {
     fs::remove_all(path_);
     fs::create_directories(path_);
   }
-  ~Folder() {
+  ~Scratch() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
   [[nodiscard]] fs::path operator/(const std::string& name) const { return path_ / name; }
   [[nodiscard]] const fs::path& path() const { return path_; }
   [[nodiscard]] std::vector<std::string> names() const {
@@ -75,7 +75,7 @@ pid_t start_writer(const fs::path& folder) {
 }  // namespace
 
 TEST_CASE("all files or none", "[files][unit]") {
-  const Folder folder;
+  const Scratch folder;
   cli::write_files({{folder / "sub/a", one}, {folder / "b", two}});
   REQUIRE(cli::read_file(folder / "sub/a") == one);
   REQUIRE(cli::read_file(folder / "b") == two);
@@ -92,7 +92,7 @@ TEST_CASE("all files or none", "[files][unit]") {
 }
 
 TEST_CASE("files of every size and a pipe are read", "[files][law]") {
-  const Folder folder;
+  const Scratch folder;
   for (const std::size_t size : {0U, 1U, 65535U, 65536U, 65537U, 1000000U}) {
     Bytes bytes(size);
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<unsigned char>(i * 7 + i / 256);
@@ -103,7 +103,7 @@ TEST_CASE("files of every size and a pipe are read", "[files][law]") {
 }
 
 TEST_CASE("what killed processes left is removed but not what others write", "[files][unit]") {
-  const Folder folder;
+  const Scratch folder;
   const pid_t alive = start_writer(folder.path());
   const pid_t dead = start_writer(folder.path());
   REQUIRE(alive > 0);
@@ -125,7 +125,7 @@ TEST_CASE("what killed processes left is removed but not what others write", "[f
 }
 
 TEST_CASE("where nothing can be made", "[files][unit]") {
-  const Folder folder;
+  const Scratch folder;
   cli::write_files({{folder / "file", one}});
   REQUIRE(cli::why_unwritable(folder / "new/er").empty());
   REQUIRE(cli::why_unwritable("").empty());
@@ -133,7 +133,7 @@ TEST_CASE("where nothing can be made", "[files][unit]") {
 }
 
 TEST_CASE("a file that shrinks while it is mapped reads as zeros", "[files][unit]") {
-  const Folder folder;
+  const Scratch folder;
   cli::write_files({{folder / "a", Bytes(20000, 'x')}, {folder / "b", Bytes(20000, 'x')}});
   const auto shrinks = cli::map_watched(folder / "a");
   const auto stays = cli::map_watched(folder / "b");

@@ -27,12 +27,12 @@ using support::Contains;
 
 namespace {
 
-Bytes bytes_of(const std::string& name) {
+Bytes photo_bytes(const std::string& name) {
   return cli::read_file(std::string(DIFFSEG_TEST_PHOTOS "/") + name);
 }
 
 Image<float> photo(const std::string& name) {
-  return cli::load_photo(bytes_of(name), name).image;
+  return cli::load_photo(photo_bytes(name), name).image;
 }
 
 float largest_difference(const Image<float>& a, const Image<float>& b) {
@@ -132,7 +132,7 @@ TEST_CASE("a WebP's alpha lets white through and it is turned") {
 TEST_CASE("a photo of too many pixels is scaled while it is decoded") {
   const Image<float> whole = photo("exif_1.png");
   const auto load = [&](const char* name, Index most) {
-    return cli::load_photo(bytes_of(name), name, most);
+    return cli::load_photo(photo_bytes(name), name, most);
   };
   CHECK(load("exif_1.png", 80 * 48).image.values == whole.values);
   const auto smaller = diffseg::DownsamplePhoto{{24, 40}}(whole);
@@ -167,9 +167,9 @@ TEST_CASE("means at the far ends cover what is there") {
 }
 
 TEST_CASE("sizes that the bytes cannot hold are refused before memory is asked for") {
-  Bytes png = bytes_of("too_large.png");  // 60000 x 60000
+  Bytes png = photo_bytes("too_large.png");  // 60000 x 60000
   CHECK_THROWS_WITH(cli::load_photo(png, "a.png").image, Contains("a.png: is too large"));
-  Bytes jpeg = bytes_of("plain.jpg");
+  Bytes jpeg = photo_bytes("plain.jpg");
   const std::array<unsigned char, 2> frame{0xff, 0xc0};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   std::fill_n(at + 5, 4, static_cast<unsigned char>(0x9c));  // 40092 x 40092
@@ -195,7 +195,7 @@ TEST_CASE("grey and deep and transparent pictures mean what they show") {
 TEST_CASE("a photo cut off anywhere is refused") {
   for (const char* name : {"exif_1.png", "exif_6.jpg", "progressive.jpg", "interlaced16.png",
                            "lossy.webp", "alpha_turned.webp"}) {
-    const Bytes whole = bytes_of(name);
+    const Bytes whole = photo_bytes(name);
     for (std::size_t size = 0; size < whole.size(); ++size) {
       INFO(name << " cut to " << size << " bytes");
       CHECK_FALSE(decodes({whole.data(), whole.data() + size}));
@@ -208,7 +208,7 @@ TEST_CASE("a photo with any one byte changed either decodes or is refused") {
   int refused = 0;
   for (const char* name : {"exif_1.png", "exif_6.jpg", "exif_profile.png", "exif_long.jpg",
                            "progressive.jpg", "alpha_turned.webp", "lossy.webp"}) {
-    Bytes bytes = bytes_of(name);
+    Bytes bytes = photo_bytes(name);
     for (unsigned char& byte : bytes) {
       for (const unsigned change : {0x01U, 0x80U, 0xffU}) {
         byte = static_cast<unsigned char>(byte ^ change);
@@ -222,7 +222,7 @@ TEST_CASE("a photo with any one byte changed either decodes or is refused") {
 
 TEST_CASE("bytes behind the end marker do no harm") {
   for (const char* name : {"exif_1.png", "plain.jpg", "lossy.webp"}) {
-    Bytes bytes = bytes_of(name);
+    Bytes bytes = photo_bytes(name);
     bytes.insert(bytes.end(), 1000, 0x5a);
     CHECK(decodes(bytes));
   }

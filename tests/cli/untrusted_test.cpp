@@ -89,8 +89,9 @@ std::string png_header(std::uint64_t height, std::uint64_t width) {
 
 /// The front of a lossless WebP, which has no more than 16384 pixels a side.
 std::string webp_front(std::uint64_t height, std::uint64_t width) {
-  const std::string body =
-      "\x2f" + number(width - 1 | (height - 1) << 14U, 4) + std::string(7, '\0');
+  std::string body(1, '\x2f');
+  body += number(width - 1 | (height - 1) << 14U, 4);
+  body.append(7, '\0');
   return "RIFF" + number(12 + body.size(), 4) + "WEBPVP8L" + number(body.size(), 4) + body;
 }
 

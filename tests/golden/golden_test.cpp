@@ -13,6 +13,7 @@
 
 #include "support/catch.hpp"
 #include "support/golden.hpp"
+#include "support/same.hpp"
 
 namespace {
 
@@ -29,6 +30,7 @@ using diffseg::Proposals;
 using diffseg::Refine;
 using diffseg::Similarities;
 using golden::Case;
+using support::same_bits;
 
 /// What a Scalar may differ from the stored numbers, which are rounded to float.
 struct Tolerance {
@@ -225,16 +227,6 @@ void check_parity(const Case& test, const char* precision) {
     check_labels<Scalar>(test, result.labels, line);
   }
   std::cout << line.str() << std::endl;
-}
-
-template <class Scalar>
-bool same_bits(const Scalar* a, const Scalar* b, Index count) {
-  return std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(Scalar)) == 0;
-}
-
-template <class Scalar>
-bool same_bits(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
-  return a.rows() == b.rows() && a.cols() == b.cols() && same_bits(a.data(), b.data(), a.size());
 }
 
 /// Also the pattern: the same pairs, in the same places.

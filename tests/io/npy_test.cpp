@@ -26,7 +26,7 @@ std::string file_of(const std::string& descr, const std::string& shape, const st
   return support::npy_of(descr, shape, payload, fortran);
 }
 
-std::string message_of(const std::string& bytes) {
+std::string npy_message(const std::string& bytes) {
   return support::message_of([&] { return parse(bytes); });
 }
 
@@ -179,7 +179,7 @@ TEST_CASE("npy: every malformed file gets a message of its own", "[unit][npy]") 
       {descr("<"), "got '<'"},
   };
   for (const auto& [bytes, expected] : cases) {
-    const std::string message = message_of(bytes);
+    const std::string message = npy_message(bytes);
     CAPTURE(expected, message);
     CHECK(message.starts_with("a.npy: "));
     CHECK(message.find(expected) != std::string::npos);
@@ -190,10 +190,10 @@ TEST_CASE("npy: every malformed file gets a message of its own", "[unit][npy]") 
 
 TEST_CASE("npy: every cut of a file is refused", "[unit][npy]") {
   const std::string whole = file_of("<f4", "(2, 2)", std::string(16, '\1'));
-  REQUIRE(message_of(whole) == "was read");
+  REQUIRE(npy_message(whole) == "was read");
   for (std::size_t length = 0; length < whole.size(); ++length) {
     CAPTURE(length);
-    REQUIRE(message_of(whole.substr(0, length)).starts_with("a.npy: "));
+    REQUIRE(npy_message(whole.substr(0, length)).starts_with("a.npy: "));
   }
 }
 

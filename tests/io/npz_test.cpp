@@ -14,7 +14,7 @@ using support::patched;
 using support::Zip;
 using support::ZipEntry;
 
-diffseg::FileBytes bytes_of(const std::string& text) {
+diffseg::FileBytes archive_of(const std::string& text) {
   return {"a.npz", std::as_bytes(std::span(text)), nullptr};
 }
 
@@ -39,8 +39,8 @@ ZipEntry deflated(const std::string& bytes) {
 }
 
 /// What reading the member x of an archive says.
-std::string message_of(const std::string& bytes, const diffseg::Inflate& inflate = nullptr) {
-  return support::message_of([&] { return NpzFile(bytes_of(bytes), inflate).read("x"); });
+std::string npz_message(const std::string& bytes, const diffseg::Inflate& inflate = nullptr) {
+  return support::message_of([&] { return NpzFile(archive_of(bytes), inflate).read("x"); });
 }
 
 /// The archive as zip64: all that may be large is in the larger fields alone.
@@ -67,7 +67,7 @@ TEST_CASE("npz: stored arrays are read by name", "[unit][npz]") {
                                    {"notes.txt", "no array"},
                                    {"deep/y.npy", support::npy_of("|u1", "(1, 2)", "\1\2")},
                                    {"none.npy", support::npy_of("<f8", "(0, 3)", "")}});
-  const NpzFile file(bytes_of(zip.bytes));
+  const NpzFile file(archive_of(zip.bytes));
   REQUIRE(file.names() == std::vector<std::string>{"x", "deep/y", "none"});
   REQUIRE(file.contains("deep/y"));
   REQUIRE_FALSE(file.contains("notes.txt"));
@@ -75,16 +75,16 @@ TEST_CASE("npz: stored arrays are read by name", "[unit][npz]") {
   REQUIRE(file.read("x").name == "a.npz[x]");
   REQUIRE(file.read("deep/y").as<int>() == std::vector<int>{1, 2});
   REQUIRE(file.read("none").shape == std::vector<Index>{0, 3});
-  REQUIRE(NpzFile(bytes_of(support::zip_of({}).bytes)).names().empty());
+  REQUIRE(NpzFile(archive_of(support::zip_of({}).bytes)).names().empty());
 }
 
 TEST_CASE("npz: zip64 archives and comments are read", "[unit][npz]") {
   const std::string large = zip64_of("x.npy", array());
-  REQUIRE(NpzFile(bytes_of(large)).read("x").as<float>() == std::vector<float>{1, -2});
+  REQUIRE(NpzFile(archive_of(large)).read("x").as<float>() == std::vector<float>{1, -2});
   const Zip zip = support::zip_of({{"x.npy", array()}});
   const std::string comment = "PK\5\6 is how an end begins " + std::string(30, 'c');
   const std::string bytes = patched(zip.bytes, zip.end + 20, number(comment.size(), 2)) + comment;
-  REQUIRE(NpzFile(bytes_of(bytes)).read("x").as<float>() == std::vector<float>{1, -2});
+  REQUIRE(NpzFile(archive_of(bytes)).read("x").as<float>() == std::vector<float>{1, -2});
 }
 
 TEST_CASE("npz: arrays are shared with the mapped archive when they are aligned", "[unit][npz]") {
@@ -107,13 +107,13 @@ TEST_CASE("npz: arrays are shared with the mapped archive when they are aligned"
 
 TEST_CASE("npz: deflated arrays go through the given inflate", "[unit][npz]") {
   const Zip zip = support::zip_of({deflated(array())});
-  const NpzFile file(bytes_of(zip.bytes), inflate_stored);
+  const NpzFile file(archive_of(zip.bytes), inflate_stored);
   const auto tensor = file.read("x");
   REQUIRE(tensor.as<float>() == std::vector<float>{1, -2});
   // Larger than what is looked at before the sizes are believed.
   const std::string wide = support::npy_of("|u1", "(65000,)", std::string(65000, '\7'));
   const Zip large = support::zip_of({deflated(wide)});
-  REQUIRE(NpzFile(bytes_of(large.bytes), inflate_stored).read("x").as<int>() ==
+  REQUIRE(NpzFile(archive_of(large.bytes), inflate_stored).read("x").as<int>() ==
           std::vector<int>(65000, 7));
 }
 
@@ -215,10 +215,10 @@ TEST_CASE("npz: every malformed archive gets a message of its own", "[unit][npz]
       {support::zip_of({{"y.npy", array()}}).bytes, "member: there is no 'x' among 1 arrays"},
       {support::zip_of({{"x", array()}}).bytes, "member: there is no 'x' among 0 arrays"},
   };
-  REQUIRE(message_of(good) == "was read");
-  REQUIRE(message_of(large) == "was read");
+  REQUIRE(npz_message(good) == "was read");
+  REQUIRE(npz_message(large) == "was read");
   for (const auto& [bytes, expected] : cases) {
-    const std::string message = message_of(bytes);
+    const std::string message = npz_message(bytes);
     CAPTURE(expected, message);
     CHECK(message.starts_with("a.npz"));
     CHECK(message.find(expected) != std::string::npos);
@@ -251,9 +251,9 @@ TEST_CASE("npz: every malformed deflated member gets a message of its own", "[un
       {patched(good.bytes, good.central[0] + 16, number(0, 4)), "checksum: does not fit"},
       {patched(good.bytes, good.central[0] - 1, "\x41"), "checksum: does not fit"},
   };
-  REQUIRE(message_of(good.bytes, inflate_stored) == "was read");
+  REQUIRE(npz_message(good.bytes, inflate_stored) == "was read");
   for (const auto& [bytes, expected] : cases) {
-    const std::string message = message_of(bytes, inflate_stored);
+    const std::string message = npz_message(bytes, inflate_stored);
     CAPTURE(expected, message);
     CHECK(message.starts_with("a.npz[x]: "));
     CHECK(message.find(expected) != std::string::npos);
@@ -264,10 +264,10 @@ TEST_CASE("npz: every malformed deflated member gets a message of its own", "[un
 TEST_CASE("npz: every cut of an archive is refused", "[unit][npz]") {
   for (const std::string& whole :
        {support::zip_of({{"x.npy", array()}}).bytes, zip64_of("x.npy", array())}) {
-    REQUIRE(message_of(whole) == "was read");
+    REQUIRE(npz_message(whole) == "was read");
     for (std::size_t length = 0; length < whole.size(); ++length) {
       CAPTURE(length);
-      REQUIRE(message_of(whole.substr(0, length)).starts_with("a.npz: "));
+      REQUIRE(npz_message(whole.substr(0, length)).starts_with("a.npz: "));
     }
   }
 }
@@ -279,7 +279,7 @@ TEST_CASE("npz: any damaged byte is harmless and damaged numbers are noticed", "
     for (const int flip : {1, 16, 128, 255}) {
       std::string bytes = zip.bytes;
       bytes[at] = static_cast<char>(bytes[at] ^ flip);
-      const std::string message = message_of(bytes, inflate_stored);
+      const std::string message = npz_message(bytes, inflate_stored);
       CAPTURE(at, flip, message);
       if (at >= numbers && at < zip.central[0]) {
         REQUIRE(message.find("checksum") != std::string::npos);

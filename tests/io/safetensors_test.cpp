@@ -13,7 +13,7 @@ using diffseg::SafetensorsFile;
 using support::number;
 using support::safetensors_of;
 
-diffseg::FileBytes bytes_of(const std::string& text) {
+diffseg::FileBytes file_with(const std::string& text) {
   return {"a.safetensors", std::as_bytes(std::span(text)), nullptr};
 }
 
@@ -22,8 +22,8 @@ std::string tensor(const std::string& dtype, const std::string& shape, const std
 }
 
 /// What reading a file of the one tensor x says.
-std::string message_of(const std::string& bytes) {
-  return support::message_of([&] { return SafetensorsFile(bytes_of(bytes)).read("x"); });
+std::string safetensors_message(const std::string& bytes) {
+  return support::message_of([&] { return SafetensorsFile(file_with(bytes)).read("x"); });
 }
 
 /// A file of `json` and four bytes of numbers.
@@ -45,7 +45,7 @@ TEST_CASE("safetensors: tensors of every type are read by name", "[unit][safeten
       R"(,"i":)" + tensor("I16", "[1]", "[25,27]") + R"(,"o":)" + tensor("BOOL", "[1]", "[27,28]") +
       R"(,"e":)" + tensor("F32", "[0,3]", "[28,28]") + "}  ";
   const std::string bytes = safetensors_of(json, payload);
-  const SafetensorsFile file(bytes_of(bytes));
+  const SafetensorsFile file(file_with(bytes));
   REQUIRE(file.names() == std::vector<std::string>{"f", "b", "h", "d", "u", "i", "o", "e"});
   REQUIRE(file.metadata().at("format") == "pt");
   REQUIRE(file.metadata().size() == 2);
@@ -70,7 +70,7 @@ TEST_CASE("safetensors: no metadata may be written as null", "[unit][safetensors
   const std::string bytes =
       safetensors_of(R"({"__metadata__": null,"x":)" + tensor("F32", "[1]", "[0,4]") + "}",
                      std::string("\0\0\x80\x3f", 4));
-  const SafetensorsFile file(bytes_of(bytes));
+  const SafetensorsFile file(file_with(bytes));
   REQUIRE(file.metadata().empty());
   REQUIRE(file.names() == std::vector<std::string>{"x"});
   REQUIRE(file.read("x").as<float>() == std::vector<float>{1});
@@ -106,9 +106,10 @@ TEST_CASE("safetensors: types without an equal here are listed and refused on us
     const std::string text =
         safetensors_of(R"({"x":)" + tensor(dtype, "[4]", "[0," + std::to_string(bytes) + "]") + "}",
                        std::string(bytes, '\0'));
-    REQUIRE(SafetensorsFile(bytes_of(text)).entries()[0].dtype == dtype);
-    REQUIRE(message_of(text) == "a.safetensors[x]: dtype: " + std::string(dtype) +
-                                    " is not read; save the tensor as F16, BF16, F32 or F64");
+    REQUIRE(SafetensorsFile(file_with(text)).entries()[0].dtype == dtype);
+    REQUIRE(safetensors_message(text) ==
+            "a.safetensors[x]: dtype: " + std::string(dtype) +
+                " is not read; save the tensor as F16, BF16, F32 or F64");
   }
 }
 
@@ -197,9 +198,9 @@ TEST_CASE("safetensors: every malformed file gets a message of its own", "[unit]
       {with(R"({"__metadata__":{"a":"b"},"__metadata__":{}})"), "'__metadata__' twice"},
       {with(R"({"y":)" + x + "}"), "tensor: there is no 'x' among 1; names() lists them"},
   };
-  REQUIRE(message_of(with(good)) == "was read");
+  REQUIRE(safetensors_message(with(good)) == "was read");
   for (const auto& [bytes, expected] : cases) {
-    const std::string message = message_of(bytes);
+    const std::string message = safetensors_message(bytes);
     CAPTURE(expected, message);
     CHECK(message.starts_with("a.safetensors"));
     CHECK(message.find(expected) != std::string::npos);
@@ -210,10 +211,10 @@ TEST_CASE("safetensors: every malformed file gets a message of its own", "[unit]
 
 TEST_CASE("safetensors: every cut of a file is refused", "[unit][safetensors]") {
   const std::string whole = with(R"({"x":)" + tensor("F32", "[1]", "[0,4]") + "}");
-  REQUIRE(message_of(whole) == "was read");
+  REQUIRE(safetensors_message(whole) == "was read");
   for (std::size_t length = 0; length < whole.size(); ++length) {
     CAPTURE(length);
-    REQUIRE(message_of(whole.substr(0, length)).starts_with("a.safetensors: "));
+    REQUIRE(safetensors_message(whole.substr(0, length)).starts_with("a.safetensors: "));
   }
 }
 
@@ -223,7 +224,7 @@ TEST_CASE("safetensors: any damaged byte is harmless", "[law][safetensors]") {
     for (int flip = 1; flip < 256; ++flip) {
       std::string bytes = whole;
       bytes[at] = static_cast<char>(bytes[at] ^ flip);
-      const std::string message = message_of(bytes);
+      const std::string message = safetensors_message(bytes);
       CAPTURE(at, flip, message);
       REQUIRE((message == "was read" || message.starts_with("a.safetensors")));
     }
@@ -255,7 +256,7 @@ TEST_CASE("safetensors: tensors in any order of names keep their numbers", "[law
     std::string json = "{";
     for (const std::string& item : items) json += (json.size() > 1 ? "," : "") + item;
     const std::string bytes = safetensors_of(json + "}", payload);
-    const SafetensorsFile file(bytes_of(bytes));
+    const SafetensorsFile file(file_with(bytes));
     for (std::size_t i = 0; i < count; ++i) {
       REQUIRE(file.read(std::to_string(i)).as<float>() == values[i]);
     }

@@ -13,7 +13,7 @@ using support::Random;
 
 namespace {
 
-Labels row_of(std::vector<std::int32_t> values) {
+Labels one_row(std::vector<std::int32_t> values) {
   const GridSize size{1, static_cast<Index>(values.size())};
   return {size, std::move(values), {}};
 }
@@ -35,20 +35,20 @@ std::int64_t all_of(const std::vector<std::int64_t>& counts) {
 }  // namespace
 
 TEST_CASE("contingency has the labels that occur however large", "[unit]") {
-  const Labels truth = row_of({65535, 7, -1, 65535, 2'000'000'000});
-  const Labels predicted = row_of({40000, 3, 9, 3, 40000});
+  const Labels truth = one_row({65535, 7, -1, 65535, 2'000'000'000});
+  const Labels predicted = one_row({40000, 3, 9, 3, 40000});
   const SparseCounts table = sparse_contingency(predicted, truth);
   CHECK(table.nonZeros() == 4);
   Counts expected(3, 2);  // 7, 65535, 2e9; 3, 40000
   expected << 1, 0, 1, 1, 0, 1;
   CHECK(table.toDense() == expected);
   CHECK(contingency(predicted, truth) == expected);
-  CHECK_THROWS_AS(sparse_contingency(row_of({-1}), row_of({0})), std::invalid_argument);
+  CHECK_THROWS_AS(sparse_contingency(one_row({-1}), one_row({0})), std::invalid_argument);
 }
 
 TEST_CASE("confusion stores the pairs that occur", "[unit]") {
-  const Labels truth = row_of({65535, 0, 65535, -1});
-  const Labels predicted = row_of({65535, 1, 65535, 5});
+  const Labels truth = one_row({65535, 0, 65535, -1});
+  const Labels predicted = one_row({65535, 1, 65535, 5});
   const SparseCounts table = sparse_confusion(predicted, truth, 65536, 65536);
   CHECK(table.nonZeros() == 2);
   CHECK(table.coeff(65535, 65535) == 2);
@@ -71,9 +71,9 @@ TEST_CASE("60000 equal regions are scored and matched", "[unit]") {
 }
 
 TEST_CASE("a truth without annotated pixels counts for nothing", "[unit]") {
-  const Labels predicted = row_of({0, 0, 1, 1});
-  const Labels nothing = row_of({-1, -1, -1, -1});
-  const std::vector<Labels> truths = {row_of({0, 0, 0, 0}), nothing, row_of({0, 0, 1, 1})};
+  const Labels predicted = one_row({0, 0, 1, 1});
+  const Labels nothing = one_row({-1, -1, -1, -1});
+  const std::vector<Labels> truths = {one_row({0, 0, 0, 0}), nothing, one_row({0, 0, 1, 1})};
   const PartitionScores scores = score(predicted, truths);
   CHECK(scores.covering == Approx(0.75));
   CHECK(scores.variation_of_information == Approx(0.5));

@@ -10,10 +10,12 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using support::complaint;
 using support::Random;
+using support::same;
 
 namespace {
 
@@ -43,7 +45,7 @@ Image<Scalar> grey_photo(GridSize size, const Value& value) {
 }
 
 /// Half-planes and discs over each other.
-Labels random_labels(Random& random, GridSize size, Index count) {
+Labels random_shapes(Random& random, GridSize size, Index count) {
   Labels labels = make_labels(size, [](Index, Index) { return 0; });
   for (Index label = 1; label < count; ++label) {
     const double y = random.uniform(0, static_cast<double>(size.height));
@@ -130,10 +132,6 @@ std::vector<Matrix<double>> filtered_masks(const Labels& labels, const Matrix<do
     masks.push_back(box(slope).cwiseProduct(guide) + box(offset));
   }
   return masks;
-}
-
-bool same(const Labels& a, const Labels& b) {
-  return a.size == b.size && a.values == b.values && a.proposals == b.proposals;
 }
 
 }  // namespace
@@ -225,7 +223,7 @@ TEST_CASE("FitBorders takes the largest of the filtered masks", "[unit][law]") {
                            .epsilon = repeat < 7 ? 1e-3 : std::pow(10, random.uniform(-4, -1)),
                            .min_area = 0};
     const auto photo = random_photo<double>(random, size, repeat % 2 == 0 ? 3 : 1);
-    const Labels labels = random_labels(random, size, random.integer(1, 7));
+    const Labels labels = random_shapes(random, size, random.integer(1, 7));
     const Labels fitted = stage(labels, photo);
     const auto masks = filtered_masks(labels, guide_of(photo), stage);
     CAPTURE(size.height, size.width, stage.radius, stage.epsilon);
@@ -251,7 +249,7 @@ TEST_CASE("FitBorders keeps its promises on random labels", "[unit][law]") {
     const GridSize size{random.integer(1, 290), random.integer(1, 150)};
     const FitBorders stage{.radius = random.integer(1, 6), .min_area = 0};
     const auto photo = random_photo(random, size, repeat % 2 == 0 ? 3 : 1);
-    const Labels labels = random_labels(random, size, random.integer(1, 9));
+    const Labels labels = random_shapes(random, size, random.integer(1, 9));
     const Labels fitted = stage(labels, photo);
     REQUIRE(fitted.size == size);
     CHECK(fitted.proposals == labels.proposals);
@@ -274,10 +272,10 @@ TEST_CASE("FitBorders keeps its promises on random labels", "[unit][law]") {
     CHECK(strangers == 0);
 
     Workspace workspace;
-    Labels reused = random_labels(random, {3, 3}, 2);
+    Labels reused = random_shapes(random, {3, 3}, 2);
     stage(labels, photo, reused, workspace);
     CHECK(same(reused, fitted));
-    stage(random_labels(random, {40, 40}, 3), random_photo(random, {40, 40}, 1), reused, workspace);
+    stage(random_shapes(random, {40, 40}, 3), random_photo(random, {40, 40}, 1), reused, workspace);
     stage(labels, photo, reused, workspace);
     CHECK(same(reused, fitted));
     Labels in_place = labels;
@@ -291,7 +289,7 @@ TEST_CASE("FitBorders has the same bits for any number of threads", "[unit][law]
   INFO(random.note());
   for (const GridSize size : {GridSize{300, 410}, GridSize{130, 17}}) {
     const auto photo = random_photo(random, size, 3);
-    const Labels labels = random_labels(random, size, 8);
+    const Labels labels = random_shapes(random, size, 8);
     Labels one;
     {
       const ThreadLimit limit(1);

@@ -12,10 +12,12 @@
 
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
 using support::Random;
+using support::same;
 
 namespace {
 
@@ -48,7 +50,7 @@ using Rows = std::vector<std::string>;
 using Ids = std::vector<std::int32_t>;
 
 /// Patches of random labels with specks in them.
-Labels random_labels(Random& random, GridSize size, Index count) {
+Labels random_patches(Random& random, GridSize size, Index count) {
   Labels labels{size, {}, {}};
   const Index patch = random.integer(1, 5);
   std::vector<std::int32_t> coarse;
@@ -75,10 +77,6 @@ std::vector<Index> region_areas(const Labels& labels) {
   std::vector<Index> areas;
   for (Index i = 0; i < graph.count(); ++i) areas.push_back(graph.area(i));
   return areas;
-}
-
-bool same(const Labels& a, const Labels& b) {
-  return a.size == b.size && a.values == b.values && a.proposals == b.proposals;
 }
 
 }  // namespace
@@ -150,7 +148,7 @@ TEST_CASE("Tidy keeps its promises on random labels", "[unit][law]") {
   INFO(random.note());
   for (int repeat = 0; repeat < 150; ++repeat) {
     const GridSize size = random.grid(1, 24);
-    const Labels labels = random_labels(random, size, random.integer(1, 9));
+    const Labels labels = random_patches(random, size, random.integer(1, 9));
     const Tidy tidy{.min_area = repeat % 3 == 0 ? 0 : random.uniform(0, 0.2),
                     .split = repeat % 2 == 0,
                     .max_labels = repeat % 5 == 0 ? random.integer(1, 5) : 0};
@@ -180,7 +178,7 @@ TEST_CASE("Tidy keeps its promises on random labels", "[unit][law]") {
     if (tidy.max_labels > 0) CHECK(once.count() <= tidy.max_labels);
     if (tidy.split) CHECK(static_cast<Index>(areas.size()) == once.count());
 
-    Labels reused = random_labels(random, {3, 3}, 2);
+    Labels reused = random_patches(random, {3, 3}, 2);
     tidy(labels, reused);
     CHECK(same(reused, once));
     Labels in_place = labels;

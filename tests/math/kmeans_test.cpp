@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <cmath>
-#include <cstring>
 #include <diffseg/core/parallel.hpp>
 #include <diffseg/math/kmeans.hpp>
 #include <diffseg/math/minibatch_kmeans.hpp>
@@ -16,6 +15,7 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
@@ -85,11 +85,7 @@ struct Plain {
   }
 };
 
-template <class Scalar>
-bool same_bits(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
-  return a.rows() == b.rows() && a.cols() == b.cols() &&
-         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
-}
+using support::same_bits;
 
 template <class Scalar>
 bool same_bits(const KMeansResult<Scalar>& a, const KMeansResult<Scalar>& b) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <Eigen/Eigenvalues>
 #include <cmath>
-#include <cstring>
 #include <diffseg/core/parallel.hpp>
 #include <diffseg/math/pca.hpp>
 #include <limits>
@@ -16,10 +15,12 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
 using support::Random;
+using support::same_bits;
 
 namespace {
 
@@ -78,12 +79,6 @@ double lack_of_orthonormality(const Matrix<Scalar>& rows) {
   const Eigen::MatrixXd gram =
       rows.template cast<double>() * rows.template cast<double>().transpose();
   return (gram - Eigen::MatrixXd::Identity(gram.rows(), gram.cols())).cwiseAbs().maxCoeff();
-}
-
-template <class Scalar>
-bool same_bits(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
-  return a.rows() == b.rows() && a.cols() == b.cols() &&
-         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
 }
 
 template <class Scalar>

@@ -23,6 +23,7 @@
 #include "support/failing_heap.hpp"
 #include "support/proposals.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 namespace {
 

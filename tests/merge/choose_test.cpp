@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/two_pairs.hpp"
 
 using namespace diffseg;
 using support::complaint;
@@ -18,11 +19,8 @@ using support::Random;
 namespace {
 
 /// Four maps on 1 x 4 cells: 4 segments up to .173, 2 up to .549, one beyond.
-Similarities<double> two_pairs() {
-  Matrix<double> rows(4, 4);
-  rows << 8, 4, 2, 2, 4, 8, 2, 2, 2, 2, 8, 4, 2, 2, 4, 8;
-  rows /= 16;
-  return Compare{.anchors = {1, 4}, .ceiling = 0.7}(Maps<double>({1, 4}, rows));
+Similarities<double> compared_pairs() {
+  return Compare{.anchors = {1, 4}, .ceiling = 0.7}(support::two_pairs<double>());
 }
 
 }  // namespace
@@ -32,7 +30,7 @@ TEST_CASE("the best score wins by hand", "[choose][unit]") {
   // lambda of .354 on, one from 1.09 on.
   const std::vector<double> taus = {0.1, 0.5, 0.6};
   const auto at = [&](double lambda) {
-    return Choose{.thresholds = taus, .lambda = lambda}(two_pairs());
+    return Choose{.thresholds = taus, .lambda = lambda}(compared_pairs());
   };
   REQUIRE(at(0.35).threshold == 0.1);
   REQUIRE(at(0.35).segments == 4);
@@ -42,7 +40,7 @@ TEST_CASE("the best score wins by hand", "[choose][unit]") {
 }
 
 TEST_CASE("numbers of segments are found by bisection by hand", "[choose][unit]") {
-  const auto wanted = [](Index segments) { return Choose{.segments = segments}(two_pairs()); };
+  const auto wanted = [](Index segments) { return Choose{.segments = segments}(compared_pairs()); };
   REQUIRE(wanted(1).threshold == 0.7);  // the ceiling gives it
   REQUIRE(wanted(2).threshold == 0.35);
   REQUIRE(wanted(2).segments == 2);
@@ -52,7 +50,8 @@ TEST_CASE("numbers of segments are found by bisection by hand", "[choose][unit]"
   REQUIRE(wanted(99).segments == 4);  // all that there are
   // Counted by the caller: ten for every proposal.
   const auto tens = Choose{.segments = 20}(
-      two_pairs(), [](const Proposals<double>& proposals) { return 10 * proposals.rows.rows(); });
+      compared_pairs(),
+      [](const Proposals<double>& proposals) { return 10 * proposals.rows.rows(); });
   REQUIRE(tens.threshold == 0.35);
   REQUIRE(tens.segments == 20);
 }
@@ -109,7 +108,7 @@ TEST_CASE("choose takes the same threshold for any number of threads", "[choose]
 
 TEST_CASE("what cannot be chosen is refused", "[choose]") {
   const auto refused = [&](const Choose& choose, const char* what) {
-    CHECK_THAT(complaint([&] { (void)choose(two_pairs()); }), Contains(what));
+    CHECK_THAT(complaint([&] { (void)choose(compared_pairs()); }), Contains(what));
   };
   refused({.segments = -1}, "Choose: segments must be >= 0, got -1");
   refused({.segments = 2, .steps = 1}, "Choose: steps must be >= 2, got 1");

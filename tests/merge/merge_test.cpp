@@ -14,9 +14,11 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/two_pairs.hpp"
 
 using namespace diffseg;
 using support::Random;
+using support::two_pairs;
 
 namespace {
 
@@ -93,15 +95,6 @@ struct PlainMerge {
     per_iteration.push_back(rows.rows());
   }
 };
-
-/// Similarities of four maps on 1 x 4 cells: 0 and 1 are alike, 2 and 3 are alike.
-template <class Scalar>
-Maps<Scalar> two_pairs() {
-  Matrix<Scalar> rows(4, 4);
-  rows << 8, 4, 2, 2, 4, 8, 2, 2, 2, 2, 8, 4, 2, 2, 4, 8;
-  rows /= Scalar(16);
-  return {{1, 4}, rows};
-}
 
 /// The same similarities with anchors in another order.
 template <class Scalar>

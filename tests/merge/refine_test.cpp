@@ -17,6 +17,7 @@
 #include "support/complaint.hpp"
 #include "support/proposals.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;

@@ -14,4 +14,12 @@ diffseg::Maps<Scalar> aggregate(const diffseg::Layers& layers,
   return maps;
 }
 
+/// What maps may be off by against the same sums in another order.
+template <class Scalar>
+constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-6 : 1e-13;
+
+inline double worst(const diffseg::Matrix<double>& a, const diffseg::Matrix<double>& b) {
+  return (a - b).cwiseAbs().maxCoeff();
+}
+
 }  // namespace support

@@ -2,7 +2,6 @@
 // Proposals to be refined, and what refined ones must be.
 #pragma once
 
-#include <cstring>
 #include <diffseg/data/proposals.hpp>
 #include <diffseg/math/kmeans.hpp>
 #include <numeric>
@@ -24,12 +23,6 @@ diffseg::Proposals<Scalar> some_proposals(const diffseg::Maps<Scalar>& maps, Ind
   proposals.row_counts.assign(static_cast<std::size_t>(clusters), 3);
   proposals.per_iteration = {20, clusters};
   return proposals;
-}
-
-template <class Scalar>
-bool same_bits(const diffseg::Matrix<Scalar>& a, const diffseg::Matrix<Scalar>& b) {
-  return a.rows() == b.rows() && a.cols() == b.cols() &&
-         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
 }
 
 template <class Scalar>

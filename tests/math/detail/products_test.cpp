@@ -6,6 +6,7 @@
 #include "support/catch.hpp"
 #include "support/proposals.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
 
 using namespace diffseg;
 using support::Random;
