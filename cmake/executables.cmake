@@ -51,7 +51,8 @@ function(diffseg_add_compiled scalar)
   add_library(diffseg_${scalar} STATIC EXCLUDE_FROM_ALL ${units})
   target_include_directories(diffseg_${scalar} PUBLIC "${folder}")
   target_link_libraries(diffseg_${scalar} PUBLIC diffseg_executable)
-  set_target_properties(diffseg_${scalar} PROPERTIES CXX_EXTENSIONS OFF)
+  # Long units, one for each part: a build that joins units would wait for the longest alone.
+  set_target_properties(diffseg_${scalar} PROPERTIES CXX_EXTENSIONS OFF UNITY_BUILD OFF)
   if(scalar STREQUAL "double")  # only tests work in double
     set_target_properties(diffseg_${scalar} PROPERTIES DIFFSEG_QUICK_TO_BUILD ON)
   endif()
