@@ -18,10 +18,10 @@ using diffseg::Labels;
 namespace {
 
 constexpr Index longest = 640;
-constexpr unsigned char line = 255;
+constexpr unsigned char border_colour = 255;
 
 /// The first colour that is not taken, the first of all where none is left.
-unsigned char free_colour(const std::array<bool, line>& taken) {
+unsigned char free_colour(const std::array<bool, border_colour>& taken) {
   const auto* const found = std::find(taken.begin(), taken.end(), false);
   return found == taken.end() ? 0 : static_cast<unsigned char>(found - taken.begin());
 }
@@ -34,8 +34,8 @@ std::vector<unsigned char> choose_colours(const Labels& labels,
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return squares[a].side > squares[b].side; });
-  std::array<bool, line> taken{};
-  std::vector<unsigned char> colours(squares.size(), line);
+  std::array<bool, border_colour> taken{};
+  std::vector<unsigned char> colours(squares.size(), border_colour);
   for (const std::size_t label : order) {
     const Square& square = squares[label];
     if (before.empty() || square.side == 0) continue;
@@ -45,7 +45,7 @@ std::vector<unsigned char> choose_colours(const Labels& labels,
     if (!std::exchange(taken[wanted], true)) colours[label] = wanted;
   }
   for (unsigned char& colour : colours) {
-    if (colour != line) continue;
+    if (colour != border_colour) continue;
     colour = free_colour(taken);
     taken[colour] = true;
   }
@@ -78,7 +78,7 @@ Bytes photo_bytes(const diffseg::Image<float>& photo) {
 
 const std::vector<Colour>& preview_palette() {
   static const std::vector<Colour> palette = [] {
-    std::vector<Colour> colours = make_palette(line);
+    std::vector<Colour> colours = make_palette(border_colour);
     colours.push_back({255, 255, 255});
     return colours;
   }();
@@ -94,7 +94,7 @@ Bytes preview_png(const Labels& labels, const std::vector<unsigned char>& colour
     for (Index x = 0; x < width; ++x) {
       const bool border =
           (x + 1 < width && row[x + 1] != row[x]) || (y + 1 < height && row[x + width] != row[x]);
-      picture.values.push_back(border ? line : colours[static_cast<std::size_t>(row[x])]);
+      picture.values.push_back(border ? border_colour : colours[static_cast<std::size_t>(row[x])]);
     }
   }
   return encode_label_png(picture, preview_palette());
