@@ -15,7 +15,7 @@ namespace cli {
 
 namespace {
 
-using Bytes = std::vector<unsigned char>;
+using Record = std::vector<unsigned char>;
 constexpr std::string_view signature{"Exif\0\0", 6};
 
 /// libexif had no memory for something, and leaves it out in silence.
@@ -61,7 +61,7 @@ bool is_exif(std::span<const unsigned char> record) {
 }
 
 std::optional<int> exif_orientation(std::span<const unsigned char> record) {
-  Bytes whole;
+  Record whole;
   if (!is_exif(record)) whole.assign(signature.begin(), signature.end());
   whole.insert(whole.end(), record.begin(), record.end());
   if (whole.size() > std::numeric_limits<unsigned>::max()) return {};
@@ -83,7 +83,7 @@ std::optional<int> exif_orientation(std::span<const unsigned char> record) {
   return static_cast<int>(value);
 }
 
-Bytes raw_profile(std::string_view text) {
+Record raw_profile(std::string_view text) {
   constexpr std::string_view blank = " \t\r\n";
   const auto word = [&] {
     const std::size_t begin = std::min(text.find_first_not_of(blank), text.size());
@@ -97,7 +97,7 @@ Bytes raw_profile(std::string_view text) {
   const std::string_view length = word();
   const auto parsed = std::from_chars(length.data(), length.data() + length.size(), size);
   if (parsed.ec != std::errc{} || size > text.size() / 2) return {};
-  Bytes bytes;
+  Record bytes;
   bytes.reserve(size);
   for (std::string_view digits = word(); !digits.empty(); digits = word()) {
     for (; digits.size() >= 2 && bytes.size() < size; digits.remove_prefix(2)) {
