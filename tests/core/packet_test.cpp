@@ -37,6 +37,29 @@ TEMPLATE_TEST_CASE("packets visit every number once whatever is left over", "[pa
   }
 }
 
+TEMPLATE_TEST_CASE("packets divide as numbers do", "[packet][law]", float, double) {
+  Random random(9104);
+  INFO(random.note());
+  using P = Packet<TestType>;
+  constexpr Index lanes = packet_size<TestType>;
+  std::vector<TestType> found(static_cast<std::size_t>(lanes));
+  for (int round = 0; round < 1000; ++round) {
+    const auto a = random_numbers<TestType>(random, lanes);
+    const auto b = random_numbers<TestType>(random, lanes);
+    const P quotient =
+        divide_packet(Eigen::internal::ploadu<P>(a.data()), Eigen::internal::ploadu<P>(b.data()));
+    Eigen::internal::pstoreu(found.data(), quotient);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (b[i] == 0) continue;
+      CAPTURE(a[i], b[i]);
+      const TestType expected = a[i] / b[i];
+      REQUIRE(std::abs(found[i] - expected) <=
+              std::abs(expected) * 2 * std::numeric_limits<TestType>::epsilon());
+      REQUIRE(divide_packet(a[i], b[i]) == expected);
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("sums of packets are those of plain loops", "[packet][law]", float, double) {
   Random random(9101);
   INFO(random.note());

@@ -112,6 +112,21 @@ void for_packets(Index count, const Body& body) {
   for (; i < count; ++i) body(i, OneByOne{});
 }
 
+/// a / b for packets of finite numbers, or for numbers: within a unit in the last place. 32-bit
+/// NEON does not divide, and Eigen stops at 16 bits there: what its quotient leaves of a gives the
+/// others.
+template <class P>
+[[nodiscard]] P divide_packet(const P& a, const P& b) {
+  using namespace Eigen::internal;
+  const P quotient = pdiv(a, b);
+#if defined(EIGEN_VECTORIZE_NEON) && !EIGEN_ARCH_ARM64
+  if constexpr (!std::is_arithmetic_v<P>) {
+    return padd(quotient, pdiv(psub(a, pmul(quotient, b)), b));
+  }
+#endif
+  return quotient;
+}
+
 /// a * b + c for packets, or for numbers as packets round it.
 template <class P>
 [[nodiscard]] P multiply_add_packet(const P& a, const P& b, const P& c) {

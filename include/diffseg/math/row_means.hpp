@@ -98,7 +98,7 @@ void group_means(const Matrix<Scalar>& rows, std::span<const std::vector<Index>>
     Scalar* const out = mean(set);
     for_packets<Scalar>(width, [&](Index i, auto step) {
       using P = StepOf<decltype(step), Scalar>;
-      pstoreu(out + i, pdiv(ploadu<P>(out + i), pset1<P>(count)));
+      pstoreu(out + i, divide_packet(ploadu<P>(out + i), pset1<P>(count)));
     });
   }
 }

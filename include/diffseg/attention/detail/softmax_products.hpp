@@ -158,7 +158,7 @@ class SoftmaxProducts {
         pstore(factor, exp_of_negative<Scalar>(psub(pload<Lanes>(factor), most)));
         total = pmadd(pload<Lanes>(totals_.data() + place(i)), pload<Lanes>(factor), total);
       }
-      const Lanes scale = pdiv(pset1<Lanes>(weight), total);
+      const Lanes scale = divide_packet(pset1<Lanes>(weight), total);
       for (Index key = 0; key < keys_; ++key) {
         const auto factor = pmul(pload<Lanes>(most_.data() + place(key / chunk)), scale);
         Scalar* sum = sums_.data() + place(key);
