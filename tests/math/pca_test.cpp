@@ -138,6 +138,29 @@ TEMPLATE_TEST_CASE("fit_pca by random directions comes near the exact one", "[pc
   }
 }
 
+TEST_CASE("fit_pca is exact where little would be saved", "[pca][long]") {
+  Random random(38);
+  INFO(random.note());
+  const auto is_exact = [&](Index side, Index components) {
+    const auto rows = decaying_rows<float>(random, side, side + 1, 3, 1);
+    const auto fitted = [&](PcaMethod method) {
+      return fit_pca(rows, {.components = components,
+                            .method = method,
+                            .power_iterations = 0,
+                            .oversampling = 48})
+          .components;
+    };
+    const auto automatic = fitted(PcaMethod::automatic);
+    const bool exact = same_bits(automatic, fitted(PcaMethod::exact));
+    REQUIRE(exact != same_bits(automatic, fitted(PcaMethod::randomized)));
+    return exact;
+  };
+  CHECK(is_exact(512, 4));
+  CHECK_FALSE(is_exact(514, 4));
+  CHECK_FALSE(is_exact(514, 208));  // 208 + 48 directions are fewer than half of them
+  CHECK(is_exact(514, 209));
+}
+
 TEST_CASE("fit_pca gets nearer with power iterations", "[pca]") {
   Random random(33);
   INFO(random.note());
