@@ -82,6 +82,9 @@ TEST_CASE("a sparse layer that owns its rows has as many as its sizes say", "[la
     });
   };
   REQUIRE(text({1, 1}, {0, 1}, {0, 1, 1, 2, 2}) == "no error");
+  // 2 numbers of 4 bytes with a column of 4 each, 5 starts of 8.
+  const Layer layer = Layer::owning(Values{1, 1}, Columns{0, 1}, Starts{0, 1, 1, 2, 2}, 2, {1, 2});
+  REQUIRE(layer.bytes() == 2 * (4 + 4) + 5 * 8);
   REQUIRE(text({1, 1}, {0}, {0, 1, 1, 2, 2}) ==
           "Layer: columns must be 2 for the sizes given, got 1");
   REQUIRE(text({1}, {0}, {0, 1}) ==
