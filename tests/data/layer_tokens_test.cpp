@@ -50,6 +50,9 @@ TEST_CASE("tokens that are not there cannot be skipped", "[layer][unit]") {
           "must skip 0 .. 7 tokens in front and at the end, got 8 and 0");
   REQUIRE(SkipTokens{.last = -1}.complaint(7) ==
           "must skip 0 .. 7 tokens in front and at the end, got 0 and -1");
+  for (const SkipTokens::Range range : {SkipTokens::Range{0, 6}, {1, 7}, {3, 4}}) {
+    REQUIRE(SkipTokens{.ranges = {range}}.complaint(7).empty());
+  }
   for (const SkipTokens::Range range : {SkipTokens::Range{6, 8}, {-1, 2}, {3, 3}, {4, 2}}) {
     REQUIRE(SkipTokens{.ranges = {range}}.complaint(7) ==
             "must have ranges [begin, end) within 0 .. 7, got " + std::to_string(range.begin) +
