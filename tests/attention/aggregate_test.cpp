@@ -439,6 +439,23 @@ TEMPLATE_TEST_CASE("attention that is none is refused with its place", "[aggrega
   }
 }
 
+TEST_CASE("the number of a query or key that is not finite is named", "[aggregate][unit]") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> good(2 * 4 * 3, 1.0F);  // 2 heads, 4 cells, depth 3
+  auto bad = good;
+  bad[12 + 2 * 3 + 1] = -infinity;
+  const auto told = [&](const std::vector<float>& queries, const std::vector<float>& keys) {
+    return support::complaint([&] {
+      (void)aggregate<float>({Layer::queries_and_keys(queries.data(), keys.data(), 2, 3, {2, 2})});
+    });
+  };
+  using support::Contains;
+  REQUIRE_THAT(told(bad, good), Contains("queries and keys must be finite, got -inf") &&
+                                    Contains("head 1, query 2, number 1"));
+  REQUIRE_THAT(told(good, bad), Contains("queries and keys must be finite, got -inf") &&
+                                    Contains("head 1, key 2, number 1"));
+}
+
 TEMPLATE_TEST_CASE("attention without a sum is refused", "[aggregate]", float, double) {
   auto values = even(2, {2, 2});
   const auto fill = [&](Index query, float value) {
