@@ -59,10 +59,10 @@ def count(tool):
     for program in sorted(BUILD.glob("tests/diffseg_test_*")):
         if program.is_file() and os.access(program, os.X_OK):
             run([program, "~[long]"], cwd=program.parent, env=patient)
-    # Nor the two that start segment hundreds of times: each time it would add its counts to all files.
-    # (With the preset, ctest would not exclude labels that are given here.)
+    # Nor what starts segment hundreds of times, each of which adds its counts to all files, nor what
+    # counts allocations. (With a test preset, ctest would not exclude labels that are given here.)
     run(["ctest", "--test-dir", BUILD, "--parallel", "2", "--output-on-failure", "--label-exclude",
-         "stages|readers|long", "--exclude-regex", "cli.segment|cli.batch"], env=patient)
+         "stages|readers|long", "--exclude-regex", "cli.segment|cli.batch|^memory"], env=patient)
     # gcov leaves its files where it runs. Loops that run 2^32 times are no mistake here.
     run([tool, "--root", ROOT, "--filter", f"{ROOT}/include/", "--exclude-throw-branches",
          "--exclude-unreachable-branches", "--exclude-branches-by-pattern", REPEATED,

@@ -112,9 +112,9 @@ void for_packets(Index count, const Body& body) {
   for (; i < count; ++i) body(i, OneByOne{});
 }
 
-/// a / b for packets of finite numbers, or for numbers: within a unit in the last place. 32-bit
-/// NEON does not divide, and Eigen stops at 16 bits there: what its quotient leaves of a gives the
-/// others.
+/// a / b for packets of finite numbers, or for numbers, rounded once. 32-bit NEON does not divide,
+/// and Eigen stops at 16 bits there: what its quotient leaves of a gives the others, within 2
+/// epsilon.
 template <class P>
 [[nodiscard]] P divide_packet(const P& a, const P& b) {
   using namespace Eigen::internal;
