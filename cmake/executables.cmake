@@ -42,6 +42,8 @@ function(diffseg_add_compiled scalar)
 #define DIFFSEG_TEMPLATE template
 #define DIFFSEG_SCALAR ${scalar}
 #include <compiled/${part}.inc>
+#undef DIFFSEG_SCALAR
+#undef DIFFSEG_TEMPLATE
 ")
     list(APPEND units "${unit}")
   endforeach()
@@ -51,9 +53,11 @@ function(diffseg_add_compiled scalar)
   add_library(diffseg_${scalar} STATIC EXCLUDE_FROM_ALL ${units})
   target_include_directories(diffseg_${scalar} PUBLIC "${folder}")
   target_link_libraries(diffseg_${scalar} PUBLIC diffseg_executable)
-  # Long units, one for each part: a build that joins units would wait for the longest alone.
-  set_target_properties(diffseg_${scalar} PROPERTIES CXX_EXTENSIONS OFF UNITY_BUILD OFF)
-  if(scalar STREQUAL "double")  # only tests work in double
-    set_target_properties(diffseg_${scalar} PROPERTIES DIFFSEG_QUICK_TO_BUILD ON)
+  # Long units: where units are joined, two of them are enough.
+  set_target_properties(diffseg_${scalar} PROPERTIES CXX_EXTENSIONS OFF UNITY_BUILD_BATCH_SIZE 2)
+  if(scalar STREQUAL "double")  # only tests work in double, and nothing waits for it
+    set_target_properties(diffseg_${scalar} PROPERTIES DIFFSEG_QUICK_TO_BUILD ON
+      UNITY_BUILD_BATCH_SIZE 4)
+    target_link_libraries(diffseg_double PUBLIC diffseg_float)  # has the solver, and float.hpp
   endif()
 endfunction()

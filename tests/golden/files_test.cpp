@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A golden case that came out of files has the labels of the same numbers in memory.
-#include <diffseg/diffseg.hpp>
 #include <diffseg/io/npz.hpp>
 #include <diffseg/io/safetensors.hpp>
 
 #include "support/catch.hpp"
 #include "support/file_bytes.hpp"
-#include "support/golden.hpp"
+#include "support/golden_labels.hpp"
 
 namespace {
 
@@ -21,15 +20,6 @@ Case small_case() {
   if (cases.empty()) FAIL("no golden case: no folder with a case.json");
   return *std::min_element(cases.begin(), cases.end(),
                            [](const Case& a, const Case& b) { return a.heads < b.heads; });
-}
-
-Labels labels_of(const Case& test, const Layers& layers) {
-  const auto maps = diffseg::Aggregate{.weights = test.weights}(layers);
-  const auto similarities = diffseg::Compare{.anchors = {test.points, test.points},
-                                             .placement = diffseg::Compare::Placement::published,
-                                             .ceiling = test.thresholds[0]}(maps);
-  return diffseg::Assign{.size = {512, 512}, .ids = diffseg::Assign::Ids::reference}(
-      diffseg::Merge{.thresholds = test.thresholds}(similarities));
 }
 
 template <class Element>

@@ -1,33 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Golden cases fed as queries with keys, and in half precision.
-#include <diffseg/segment.hpp>
 #include <iostream>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/golden.hpp"
+#include "support/golden_labels.hpp"
 
 using diffseg::Index;
-using diffseg::Labels;
 using diffseg::Layer;
 using diffseg::Layers;
+using golden::agreement;
 using golden::Case;
 
 namespace {
-
-Labels labels_of(const Case& test, const Layers& layers, double floor) {
-  diffseg::SegmentOptions options;
-  options.aggregate.weights = test.weights;
-  options.aggregate.floor = floor;
-  const double sum = std::accumulate(test.weights.begin(), test.weights.end(), 0.0);
-  for (double& weight : options.aggregate.weights) weight /= sum;
-  options.compare.anchors = {test.points, test.points};
-  options.compare.placement = diffseg::Compare::Placement::published;
-  options.merge.thresholds = test.thresholds;
-  return diffseg::segment(layers, options);
-}
 
 /// The case's own arrays as layers; `numbers` keeps them.
 Layers products(const Case& test, std::vector<std::vector<float>>& numbers) {
@@ -43,12 +29,6 @@ Layers products(const Case& test, std::vector<std::vector<float>>& numbers) {
   return layers;
 }
 
-double agreement(const Labels& a, const Labels& b) {
-  Index equal = 0;
-  for (std::size_t i = 0; i < a.values.size(); ++i) equal += a.values[i] == b.values[i] ? 1 : 0;
-  return static_cast<double>(equal) / static_cast<double>(a.values.size());
-}
-
 }  // namespace
 
 TEST_CASE("golden: queries with keys and half precision give the labels of attention",
@@ -58,8 +38,8 @@ TEST_CASE("golden: queries with keys and half precision give the labels of atten
   for (const Case& test : golden::load_all(DIFFSEG_GOLDEN_DIR)) {
     const Layers attention = golden::layers<float>(test);
     std::vector<std::vector<float>> numbers;
-    const double same = agreement(labels_of(test, products(test, numbers), 1e-30),
-                                  labels_of(test, attention, 1e-30));
+    const double same = agreement(labels_of(test, products(test, numbers)),
+                                  labels_of(test, attention));
     const double half = agreement(labels_of(test, golden::layers<Eigen::half>(test), half_floor),
                                   labels_of(test, attention, half_floor));
     std::cout << test.name << ": queries with keys " << 100 * same << " %, f16 " << 100 * half

@@ -3,32 +3,19 @@
 #include <algorithm>
 #include <diffseg/attention/top_k.hpp>
 #include <diffseg/labels/evaluate.hpp>
-#include <diffseg/segment.hpp>
 #include <iostream>
-#include <numeric>
 
 #include "support/catch.hpp"
-#include "support/golden.hpp"
+#include "support/golden_labels.hpp"
 
 using diffseg::Index;
 using diffseg::Labels;
 using diffseg::Layer;
 using diffseg::Layers;
+using golden::agreement;
 using golden::Case;
 
 namespace {
-
-Labels labels_of(const Case& test, const Layers& layers, double floor = 1e-30) {
-  diffseg::SegmentOptions options;
-  options.aggregate.weights = test.weights;
-  options.aggregate.floor = floor;
-  const double sum = std::accumulate(test.weights.begin(), test.weights.end(), 0.0);
-  for (double& weight : options.aggregate.weights) weight /= sum;
-  options.compare.anchors = {test.points, test.points};
-  options.compare.placement = diffseg::Compare::Placement::published;
-  options.merge.thresholds = test.thresholds;
-  return diffseg::segment(layers, options);
-}
 
 /// The k largest numbers of each row, all where there are fewer.
 Layers largest(const Layers& layers, Index k, bool spread) {
@@ -43,12 +30,6 @@ Layers largest(const Layers& layers, Index k, bool spread) {
 /// Adjusted Rand index, 1 for the same partition.
 double rand_index(const Labels& a, const Labels& b) {
   return diffseg::score(diffseg::contingency(a, b)).adjusted_rand_index;
-}
-
-double agreement(const Labels& a, const Labels& b) {
-  Index equal = 0;
-  for (std::size_t i = 0; i < a.values.size(); ++i) equal += a.values[i] == b.values[i] ? 1 : 0;
-  return static_cast<double>(equal) / static_cast<double>(a.values.size());
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // Large allocations of the whole process, counted. A program of its own.
 #include <atomic>
 #include <cmath>
-#include <compiled/float.hpp>
+#include <compiled/double.hpp>
 #include <cstddef>
 #include <utility>
 #include <vector>

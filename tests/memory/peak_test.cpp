@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <compiled/float.hpp>
+#include <compiled/double.hpp>
 #include <cstddef>
 #include <diffseg/attention/top_k.hpp>
 #include <iostream>
