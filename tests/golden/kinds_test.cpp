@@ -38,8 +38,8 @@ TEST_CASE("golden: queries with keys and half precision give the labels of atten
   for (const Case& test : golden::load_all(DIFFSEG_GOLDEN_DIR)) {
     const Layers attention = golden::layers<float>(test);
     std::vector<std::vector<float>> numbers;
-    const double same = agreement(labels_of(test, products(test, numbers)),
-                                  labels_of(test, attention));
+    const double same =
+        agreement(labels_of(test, products(test, numbers)), labels_of(test, attention));
     const double half = agreement(labels_of(test, golden::layers<Eigen::half>(test), half_floor),
                                   labels_of(test, attention, half_floor));
     std::cout << test.name << ": queries with keys " << 100 * same << " %, f16 " << 100 * half
