@@ -9,6 +9,7 @@
 
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
@@ -78,6 +79,15 @@ TEST_CASE("AggregateCross is its definition for every element type", "[unit]") {
   check_definition<Eigen::bfloat16, float>(2e-6);
   check_definition<float, double>(1e-13);
   check_definition<double, double>(1e-13);
+}
+
+TEST_CASE("AggregateCross reads numbers at any byte", "[unit][law]") {
+  Random random(76);
+  INFO(random.note());
+  Layers layers = random_layers<float>(random, 77);
+  const CrossMaps<float> expected = AggregateCross{.size = {13, 17}}(layers);
+  for (Layer& layer : layers) layer = support::shifted(layer, 2);
+  CHECK(AggregateCross{.size = {13, 17}}(layers).values == expected.values);
 }
 
 TEST_CASE("AggregateCross gives the wanted columns the bits they have among all", "[unit][law]") {

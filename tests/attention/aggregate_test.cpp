@@ -14,6 +14,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/same.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using support::aggregate;
@@ -337,6 +339,59 @@ TEMPLATE_TEST_CASE("all element types are read", "[aggregate][law]", Eigen::half
   const auto expected = plain_aggregate(layers, {6, 9}, {});
   REQUIRE(worst_error(aggregate<float>(layers), expected) < aggregate_tolerance<float>);
   REQUIRE(worst_error(aggregate<double>(layers), expected) < aggregate_tolerance<double>);
+}
+
+namespace {
+
+/// A layer of each kind of dense attention whose rows are neither whole packets nor whole pieces of
+/// a copy; queries with keys, of `Element`, in `kept`.
+template <class Element>
+Layers layers_of_each_kind(Random& random, std::vector<Element>& kept) {
+  const GridSize grid{13, 41};
+  Layers layers(4, support::random_layer<Element>(random, 3, grid, grid));
+  layers[1].partial = true;
+  layers[2].head_weights = {2, 0, 1};
+  layers[3].kind = LayerKind::scores;
+  const Index depth = 5;
+  const Index heads = 2;
+  kept.clear();
+  for (Index i = 0; i < 2 * heads * grid.cells() * depth; ++i) {
+    kept.push_back(static_cast<Element>(random.normal()));
+  }
+  layers.push_back(Layer::queries_and_keys(kept.data(), kept.data() + heads * grid.cells() * depth,
+                                           heads, depth, grid));
+  return layers;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("numbers may begin at any byte", "[aggregate][law]", Eigen::half,
+                   Eigen::bfloat16, float, double) {
+  Random random(609);
+  INFO(random.note());
+  std::vector<TestType> kept;
+  for (const Layer& layer : layers_of_each_kind<TestType>(random, kept)) {
+    const auto in_float = aggregate<float>({layer});
+    const auto in_double = aggregate<double>({layer}, {.grid = {7, 9}});
+    for (const std::size_t shift : {1, 3, 5}) {
+      CAPTURE(static_cast<int>(layer.kind), shift);
+      const Layer moved = support::shifted(layer, shift);
+      REQUIRE(support::same_bits(aggregate<float>({moved}), in_float));
+      REQUIRE(support::same_bits(aggregate<double>({moved}, {.grid = {7, 9}}), in_double));
+    }
+  }
+}
+
+TEST_CASE("a number at any byte that is no attention is named", "[aggregate][unit]") {
+  std::vector<float> values = even(2, {20, 20});
+  values[400 * 400 + 7 * 400 + 390] =
+      -0.5F;  // head 1, query 7, key 390: behind a piece of the copy
+  const Layer layer = Layer::view(values.data(), 2, {20, 20});
+  const auto text = [](const Layer& one) {
+    return support::complaint([&] { static_cast<void>(aggregate<float>({one})); });
+  };
+  REQUIRE(text(layer).find("head 1, query 7, key 390") != std::string::npos);
+  REQUIRE(text(support::shifted(layer, 1)) == text(layer));
 }
 
 TEMPLATE_TEST_CASE("scaling a layer changes nothing", "[aggregate][law]", float, double) {

@@ -11,6 +11,7 @@
 #include "support/complaint.hpp"
 #include "support/overlap.hpp"
 #include "support/random.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using support::area;
@@ -75,6 +76,8 @@ TEMPLATE_TEST_CASE("layers: queries are averaged and keys summed", "[downsample]
       REQUIRE((rows - expected).cwiseAbs().maxCoeff() < downsample_tolerance<TestType>);
       REQUIRE((rows.rowwise().sum().array() - 1).abs().maxCoeff() < 1e-5);
     }
+    const Layer moved = Downsample{.size = size}({support::shifted(layers[i], 3)})[0];
+    REQUIRE(head_of<TestType>(moved, 0) == head_of<TestType>(reduced[i], 0));
   }
 }
 

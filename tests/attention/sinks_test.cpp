@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using support::complaint;
@@ -68,6 +69,7 @@ TEST_CASE("shares of keys and a sink left out by hand", "[sinks][unit]") {
   expected[22] = 1;
   // 0.125 is more than 0.1, but not more than 8 / 20.
   CHECK(values_of(leave_out_sinks(layer, 0.1)) == expected);
+  CHECK(values_of(leave_out_sinks(support::shifted(layer, 3), 0.1)) == expected);
   CHECK(leave_out_sinks(layer, 0.7).data == layer.data);
 }
 

@@ -21,6 +21,7 @@
 #include "support/complaint.hpp"
 #include "support/random.hpp"
 #include "support/same.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
@@ -176,6 +177,15 @@ TEMPLATE_TEST_CASE("sparse layers have the same bits one by one and for all thre
     REQUIRE(same_bits(aggregator.finish(), expected));
     REQUIRE(same_bits(aggregate<TestType>(layers, {.grid = grid}), expected));
   }
+}
+
+TEST_CASE("numbers of a sparse layer may begin at any byte", "[aggregate][law]") {
+  Random random(620);
+  INFO(random.note());
+  const Layer layer = top_k(support::random_layer<float>(random, 2, {9, 8}, {9, 8}), 20);
+  const auto expected = aggregate<float>({layer});
+  REQUIRE(same_bits(aggregate<float>({support::shifted(layer, 1)}), expected));
+  REQUIRE(same_bits(aggregate<double>({support::shifted(layer, 2)}), aggregate<double>({layer})));
 }
 
 TEST_CASE("selected heads of a sparse layer are those of the dense one", "[aggregate][law]") {

@@ -13,6 +13,7 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/shifted.hpp"
 #include "support/sparse.hpp"
 
 using namespace diffseg;
@@ -189,6 +190,16 @@ TEST_CASE("sparse layers are the same for any number of threads", "[top_k][law]"
     REQUIRE(same(top_k(layer, 13), largest));
     REQUIRE(same(keep_mass(layer, 0.7), mass));
   }
+}
+
+TEMPLATE_TEST_CASE("numbers at any byte have the same largest ones", "[top_k][law]", Eigen::half,
+                   float, double) {
+  Random random(8104);
+  INFO(random.note());
+  const Layer layer = random_layer<TestType>(random, 2, {3, 5}, {20, 31}, 2);
+  const Layer moved = support::shifted(layer, 3);
+  REQUIRE(same(top_k(moved, 13), top_k(layer, 13)));
+  REQUIRE(same(keep_mass(moved, 0.7), keep_mass(layer, 0.7)));
 }
 
 TEST_CASE("what has no largest numbers is refused", "[top_k][unit]") {

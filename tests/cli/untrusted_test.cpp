@@ -69,7 +69,9 @@ std::string arithmetic_jpeg(std::uint64_t height, std::uint64_t width, std::size
   const std::string later("\1\1\0\1\x3f\0", 6);
   const std::string whole("\1\1\0\0\x3f\0", 6);
   const char frame = scans > 1 ? '\xca' : '\xc9';
-  std::string jpeg = "\xff\xd8" + segment_of_jpeg('\xdb', '\0' + std::string(64, '\1')) +
+  std::string table(65, '\1');
+  table[0] = '\0';
+  std::string jpeg = "\xff\xd8" + segment_of_jpeg('\xdb', table) +
                      segment_of_jpeg(frame, '\b' + big_endian(height, 2) + big_endian(width, 2) +
                                                 std::string("\1\1\x11\0", 4));
   for (std::size_t scan = 0; scan < scans; ++scan)

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
@@ -82,6 +83,33 @@ TEMPLATE_TEST_CASE("the first number that is none is found and so is the last", 
     REQUIRE(find_not_finite(type, values.data(), 0, 100) == place);
     REQUIRE(find_not_finite(type, values.data(), 0, place) == -1);
     if (place > 0) REQUIRE(find_not_finite(type, values.data(), 1, 99) == place - 1);
+  }
+}
+
+TEMPLATE_TEST_CASE("numbers at any byte are looked at piece by piece", "[bits][unit]", Eigen::half,
+                   Eigen::bfloat16, float, double) {
+  const ElementType type = element_type_of<TestType>();
+  constexpr Index most = 2048 / static_cast<Index>(sizeof(TestType));  // numbers of a piece
+  REQUIRE(is_aligned(type, nullptr));
+  for (const std::size_t shift : {std::size_t{1}, sizeof(TestType) - 1, sizeof(TestType) + 1}) {
+    for (const Index place : {Index{0}, most - 1, most, 2 * most, 2 * most + 6}) {
+      CAPTURE(shift, place);
+      std::vector<TestType> values(2 * most + 7, TestType(0.5F));
+      const auto count = static_cast<Index>(values.size());
+      values[static_cast<std::size_t>(place)] = TestType(-3);
+      const auto bytes = values.size() * sizeof(TestType);
+      auto data = support::shifted(values.data(), bytes, shift);
+      REQUIRE(is_aligned(type, values.data()));
+      REQUIRE_FALSE(is_aligned(type, data.get()));
+      REQUIRE(number_at(type, data.get(), place) == -3);
+      REQUIRE(find_invalid_attention(type, data.get(), 0, count) == place);
+      REQUIRE(find_invalid_attention(type, data.get(), 0, place) == -1);
+      REQUIRE(find_not_finite(type, data.get(), 0, count) == -1);
+      values[static_cast<std::size_t>(place)] = std::numeric_limits<TestType>::quiet_NaN();
+      data = support::shifted(values.data(), bytes, shift);
+      REQUIRE(find_not_finite(type, data.get(), 0, count) == place);
+      if (place > 0) REQUIRE(find_not_finite(type, data.get(), 1, count - 1) == place - 1);
+    }
   }
 }
 

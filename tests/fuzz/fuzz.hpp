@@ -21,7 +21,6 @@ inline void require_true(bool condition) {
 /// Reads all numbers of a tensor, and makes it a layer if it can be one.
 inline void use(const diffseg::Tensor& tensor) {
   std::size_t expected = diffseg::number_bytes(tensor.type);
-  require_true(reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % expected == 0);
   for (const diffseg::Index extent : tensor.shape) expected *= static_cast<std::size_t>(extent);
   require_true(tensor.bytes.size() == expected);
   require_true(tensor.as<double>().size() == static_cast<std::size_t>(tensor.count()));

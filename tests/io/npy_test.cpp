@@ -293,9 +293,10 @@ TEST_CASE("npy: numbers are shared with the mapped file where they can be used i
   REQUIRE(read(good) == std::pair(true, values));
   const std::string payload = good.substr(good.size() - 32);
   const std::string front = "{'descr': '<f4', 'fortran_order': False, 'shape': (8,)}";
-  const std::string spaces((4 - (10 + front.size()) % 4) % 4, ' ');
-  REQUIRE(read(file(front + spaces, payload)) == std::pair(true, values));
-  REQUIRE(read(file(front + spaces + " ", payload)) == std::pair(false, values));
+  for (std::size_t spaces = 0; spaces < 4; ++spaces) {  // at any byte
+    const std::string header = front + std::string(spaces, ' ');
+    REQUIRE(read(file(header, payload)) == std::pair(true, values));
+  }
   REQUIRE(read(file_of("<f4", "(2, 4)", payload, "True")) ==
           std::pair(false, std::vector<float>{1, 3, 5, 7, 2, 4, 6, 8}));
   REQUIRE(read(file_of("|u1", "(8,)", "\1\2\3\4\5\6\7\x08", "True")) == std::pair(true, values));

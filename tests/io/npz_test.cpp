@@ -87,11 +87,10 @@ TEST_CASE("npz: zip64 archives and comments are read", "[unit][npz]") {
   REQUIRE(NpzFile(archive_of(bytes)).read("x").as<float>() == std::vector<float>{1, -2});
 }
 
-TEST_CASE("npz: arrays are shared with the mapped archive when they are aligned", "[unit][npz]") {
+TEST_CASE("npz: arrays are shared with the mapped archive wherever they begin", "[unit][npz]") {
   const support::Folder folder;
   const auto path = folder.path / "a.npz";
   const std::vector<float> expected{1, -2};
-  int shared = 0;
   for (std::size_t shift = 0; shift < 4; ++shift) {
     const std::string name = "x" + std::string(shift, '_');
     support::write_text(path, support::zip_of({{name + ".npy", array()}}).bytes);
@@ -99,10 +98,8 @@ TEST_CASE("npz: arrays are shared with the mapped archive when they are aligned"
     std::filesystem::remove(path);
     REQUIRE(tensor.as<float>() == expected);
     const auto offset = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % 4096;
-    if (offset == 30 + name.size() + 4 + array().size() - 8) ++shared;
-    REQUIRE(offset % 4 == 0);
+    REQUIRE(offset == 30 + name.size() + 4 + array().size() - 8);
   }
-  REQUIRE(shared == 1);
 }
 
 TEST_CASE("npz: deflated arrays go through the given inflate", "[unit][npz]") {

@@ -76,14 +76,14 @@ TEST_CASE("safetensors: no metadata may be written as null", "[unit][safetensors
   REQUIRE(file.read("x").as<float>() == std::vector<float>{1});
 }
 
-TEST_CASE("safetensors: tensors are shared with the mapped file when they are aligned",
+TEST_CASE("safetensors: tensors are shared with the mapped file wherever they begin",
           "[unit][safetensors]") {
   const support::Folder folder;
   const auto path = folder.path / "a.safetensors";
   const std::string one("\0\0\x80\x3f", 4);
   std::string json = R"({"x":)" + tensor("F32", "[1,1,1]", "[0,4]") + "}";
   json.append(8 - json.size() % 8, ' ');
-  for (const bool aligned : {true, false}) {
+  for (int shift = 0; shift < 5; ++shift) {
     support::write_text(path, safetensors_of(json, one));
     diffseg::Layer layer;
     {
@@ -91,9 +91,8 @@ TEST_CASE("safetensors: tensors are shared with the mapped file when they are al
       layer = diffseg::layer_from(file.read("x"));
     }
     std::filesystem::remove(path);
-    REQUIRE(*static_cast<const float*>(layer.data) == 1);
-    const auto offset = reinterpret_cast<std::uintptr_t>(layer.data) % 4096;
-    REQUIRE((offset == 8 + json.size()) == aligned);
+    REQUIRE(diffseg::detail::number_at(layer.type, layer.data, 0) == 1);
+    REQUIRE(reinterpret_cast<std::uintptr_t>(layer.data) % 4096 == 8 + json.size());
     json += ' ';
   }
 }

@@ -19,19 +19,23 @@ using diffseg::Layer;
 using diffseg::LayerKind;
 using diffseg::Layers;
 
-/// Numbers of a type, each of which can be set.
+/// Numbers of a type, each of which can be set; `shift` bytes behind an address that suits them.
 struct Storage {
   ElementType type;
+  std::size_t shift;
   std::vector<std::byte> bytes;
 
-  Storage(ElementType kind, Index count)
+  Storage(ElementType kind, Index count, std::size_t behind)
       : type(kind),
-        bytes(static_cast<std::size_t>(count * diffseg::detail::element_bytes(kind)),
+        shift(behind),
+        bytes(shift + static_cast<std::size_t>(count * diffseg::detail::element_bytes(kind)),
               std::byte{0xff}) {}
+
+  [[nodiscard]] const void* data() const { return bytes.data() + shift; }
 
   void set(Index i, double value) {
     const auto put = [&](auto number) {
-      std::memcpy(bytes.data() + static_cast<std::size_t>(i) * sizeof(number), &number,
+      std::memcpy(bytes.data() + shift + static_cast<std::size_t>(i) * sizeof(number), &number,
                   sizeof(number));
     };
     if (type == ElementType::f16) put(static_cast<Eigen::half>(static_cast<float>(value)));
@@ -40,6 +44,11 @@ struct Storage {
     if (type == ElementType::f64) put(value);
   }
 };
+
+/// Where numbers begin: half of them at an address that suits them.
+inline std::size_t random_shift(Case& test) {
+  return test.chance(0.5) ? 0 : static_cast<std::size_t>(test.random.integer(1, 7));
+}
 
 /// Layers, and what keeps the numbers of views alive.
 struct Made {
@@ -89,7 +98,7 @@ inline std::vector<double> random_distribution(Case& test, Index keys, double co
 inline Layer dense_layer(Case& test, Layer layer, Made& made) {
   const Index keys = layer.keys.cells();
   const Layout layout = random_layout(test, layer.heads, layer.queries.cells(), keys);
-  auto storage = std::make_shared<Storage>(layer.type, layout.count);
+  auto storage = std::make_shared<Storage>(layer.type, layout.count, random_shift(test));
   const double contrast = test.random.uniform(0, 3);
   const double zeros = test.any({0.0, 0.0, 0.3});
   const double scale = test.any({1.0, 1.0, 8.0, 0.01});
@@ -107,7 +116,7 @@ inline Layer dense_layer(Case& test, Layer layer, Made& made) {
       }
     }
   }
-  layer.data = storage->bytes.data();
+  layer.data = storage->data();
   layer.row_stride = layout.row_stride;
   layer.head_stride = layout.head_stride;
   made.kept.push_back(storage);
@@ -120,7 +129,7 @@ inline Layer product_layer(Case& test, Layer layer, Made& made) {
   const double contrast = test.random.uniform(0, 2);
   const auto fill = [&](Index rows, Index& row_stride, Index& head_stride) {
     const Layout layout = random_layout(test, layer.heads, rows, layer.depth);
-    auto storage = std::make_shared<Storage>(layer.type, layout.count);
+    auto storage = std::make_shared<Storage>(layer.type, layout.count, random_shift(test));
     for (Index head = 0; head < layer.heads; ++head) {
       for (Index row = 0; row < rows; ++row) {
         for (Index i = 0; i < layer.depth; ++i) {
@@ -131,7 +140,7 @@ inline Layer product_layer(Case& test, Layer layer, Made& made) {
     row_stride = layout.row_stride;
     head_stride = layout.head_stride;
     made.kept.push_back(storage);
-    return static_cast<const void*>(storage->bytes.data());
+    return storage->data();
   };
   layer.data = fill(layer.queries.cells(), layer.row_stride, layer.head_stride);
   layer.key_data = fill(layer.keys.cells(), layer.key_row_stride, layer.key_head_stride);
@@ -152,7 +161,7 @@ inline Layer sparse_layer(Case& test, Layer layer, Made& made) {
   layer.spread_rest = !layer.partial && test.chance(0.4);
   const Index skipped = test.random.integer(0, 3);  // numbers in front of the first row
   auto storage = std::make_shared<SparseStorage>(
-      SparseStorage{{layer.type, skipped + rows * keys}, {}, {}, {skipped}});
+      SparseStorage{{layer.type, skipped + rows * keys, random_shift(test)}, {}, {}, {skipped}});
   storage->wide.assign(static_cast<std::size_t>(skipped), -1);
   const double contrast = test.random.uniform(0, 3);
   const bool ascending = test.chance(0.5);
@@ -180,7 +189,7 @@ inline Layer sparse_layer(Case& test, Layer layer, Made& made) {
   storage->wide.reserve(1);
   storage->narrow.assign(storage->wide.begin(), storage->wide.end());
   storage->narrow.reserve(1);
-  layer.data = storage->values.bytes.data();
+  layer.data = storage->values.data();
   layer.row_starts = storage->starts.data();
   const bool wide = test.chance(0.5);
   layer.column_type = wide ? Layer::Columns::i64 : Layer::Columns::i32;

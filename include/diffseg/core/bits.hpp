@@ -134,7 +134,13 @@ template <class Element>
   return std::is_same_v<Element, double> ? ElementType::f64 : ElementType::f32;
 }
 
-/// Calls body with a typed pointer to the number `offset` of `data`.
+/// The numbers at `data` lie where one of their type may.
+[[nodiscard]] inline bool is_aligned(ElementType type, const void* data) {
+  return reinterpret_cast<std::uintptr_t>(data) % static_cast<std::size_t>(element_bytes(type)) ==
+         0;
+}
+
+/// Calls body with a typed pointer to the number `offset` of `data`, which is aligned.
 template <class Body>
 decltype(auto) visit_elements(ElementType type, const void* data, Index offset, const Body& body) {
   switch (type) {
@@ -156,37 +162,69 @@ decltype(auto) visit_elements(ElementType type, const void* data, Index offset, 
   return static_cast<const std::byte*>(data) + offset * element_bytes(type);
 }
 
+/// Calls body(numbers, first, some) for the numbers offset + first .. offset + first + some - 1:
+/// once, where they lie, or piece by piece for copies of those that are not aligned, until it
+/// returns false.
+template <class Body>
+void visit_pieces(ElementType type, const void* data, Index offset, Index count, const Body& body) {
+  constexpr Index room_bytes = 2048;  // a multiple of all packets
+  alignas(64) std::byte room[room_bytes];
+  const bool aligned = is_aligned(type, data);
+  const Index most = aligned ? count : room_bytes / element_bytes(type);
+  bool more = true;
+  for (Index first = 0; more && first < count; first += most) {
+    const Index some = std::min(most, count - first);
+    const void* from = advanced(data, offset + first, type);
+    if (!aligned)
+      from = std::memcpy(room, from, static_cast<std::size_t>(some * element_bytes(type)));
+    more = visit_elements(type, from, 0,
+                          [&](const auto* numbers) { return body(numbers, first, some); });
+  }
+}
+
 /// The first of `count` numbers that is NaN or infinite; -1: none is. As fast as reading.
 [[nodiscard]] inline Index find_not_finite(ElementType type, const void* data, Index offset,
                                            Index count) {
-  return visit_elements(type, data, offset, [&](const auto* numbers) -> Index {
+  Index found = -1;
+  visit_pieces(type, data, offset, count, [&](const auto* numbers, Index first, Index some) {
     using Element = std::remove_cvref_t<decltype(*numbers)>;
     using Bits = BitsOf<Element>;
     Bits bad = 0;  // no early exit, and no bool, so that it runs in packets
-    for (Index i = 0; i < count; ++i)
+    for (Index i = 0; i < some; ++i)
       bad = static_cast<Bits>(bad | (is_finite_element(numbers[i]) ? Bits{0} : Bits{1}));
-    if (bad == 0) return -1;
-    return std::find_if_not(numbers, numbers + count, is_finite_element<Element>) - numbers;
+    if (bad == 0) return true;
+    found =
+        first + (std::find_if_not(numbers, numbers + some, is_finite_element<Element>) - numbers);
+    return false;
   });
+  return found;
 }
 
 /// The first of `count` numbers that no attention can hold (NaN, infinite, negative); -1: none is.
 [[nodiscard]] inline Index find_invalid_attention(ElementType type, const void* data, Index offset,
                                                   Index count) {
-  return visit_elements(type, data, offset, [&](const auto* numbers) -> Index {
+  Index found = -1;
+  visit_pieces(type, data, offset, count, [&](const auto* numbers, Index first, Index some) {
     using Element = std::remove_cvref_t<decltype(*numbers)>;
     using Bits = BitsOf<Element>;
     Bits bad = 0;  // as above
-    for (Index i = 0; i < count; ++i) bad = static_cast<Bits>(bad | attention_fault(numbers[i]));
-    if (bad == 0) return -1;
-    return std::find_if(numbers, numbers + count, is_invalid_attention<Element>) - numbers;
+    for (Index i = 0; i < some; ++i) bad = static_cast<Bits>(bad | attention_fault(numbers[i]));
+    if (bad == 0) return true;
+    found =
+        first + (std::find_if(numbers, numbers + some, is_invalid_attention<Element>) - numbers);
+    return false;
   });
+  return found;
 }
 
 /// One number as a double, for messages.
 [[nodiscard]] inline double number_at(ElementType type, const void* data, Index offset) {
-  return visit_elements(type, data, offset,
-                        [](const auto* number) { return static_cast<double>(widened(*number)); });
+  double value = 0;
+  visit_pieces(type, data, offset, 1, [&](const auto* number, Index, Index) {
+    value = static_cast<double>(widened(*number));
+    return false;
+  });
+  return value;
 }
 
 }  // namespace detail

@@ -96,8 +96,8 @@ enum class LayerKind {
 
 /// One self-attention tensor [heads, queries, keys], row-major: every row is a distribution over
 /// keys, or what makes one, or some of its numbers (`kind`). A view: the numbers must stay alive
-/// unless `owner` keeps them. Numbers of one row are neighbours; rows and heads lie as far apart as
-/// the strides say. What makes a layer refuses what check() refuses, and so do the stages.
+/// unless `owner` keeps them; they may begin at any byte. Those of one row are neighbours, rows and
+/// heads as far apart as the strides say. Stages, and what makes a layer, refuse what check() does.
 struct Layer {
   /// How the columns of a sparse layer are stored.
   enum class Columns { i32, i64 };

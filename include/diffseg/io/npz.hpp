@@ -29,8 +29,9 @@ class NpzFile {
   [[nodiscard]] bool contains(std::string_view name) const {
     return std::find(names_.begin(), names_.end(), name) != names_.end();
   }
-  /// The array `name`: within the mapping if it is stored, aligned and row-major, else a copy; its
-  /// checksum is right. Throws io_error naming file, member, field and remedy.
+  /// The array `name`: within the mapping if it is stored and row-major, else a copy; its checksum
+  /// is right. numpy aligns no member, so the numbers may begin at any byte.
+  /// Throws io_error naming file, member, field and remedy.
   [[nodiscard]] Tensor read(std::string_view name) const;
 
  private:

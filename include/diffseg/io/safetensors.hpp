@@ -36,7 +36,7 @@ class SafetensorsFile {
     return std::find(names_.begin(), names_.end(), name) != names_.end();
   }
 
-  /// The tensor `name`: within the mapping if it is aligned, else a copy.
+  /// The tensor `name`, within the file where that is mapped; old files do not align it.
   /// Throws io_error when there is none, or of a type without an equal here.
   [[nodiscard]] Tensor read(std::string_view name) const {
     const auto found = std::find(names_.begin(), names_.end(), name);

@@ -109,9 +109,6 @@ inline void check_rows(const TensorView& view) {
   refusal.require(view.shape[2] == 1 || view.strides[2] == 1,
                   "strides: numbers of a row must be neighbours (last stride 1), got ",
                   shape_text(view.strides), "; make it contiguous");
-  const auto bytes = number_bytes(view.type);
-  refusal.require(reinterpret_cast<std::uintptr_t>(view.data) % bytes == 0,
-                  "data: must be aligned to ", bytes, " bytes; copy it");
 }
 
 /// One owner of both; null where there is nothing to own.
@@ -204,17 +201,30 @@ inline void check_entries(const TensorView& view) {
   check_rows(view);
 }
 
+/// Dense numbers at an address that suits them: where they lie, or a copy that the view then owns.
+inline TensorView aligned_entries(TensorView view) {
+  const std::size_t number = number_bytes(view.type);
+  if (reinterpret_cast<std::uintptr_t>(view.data) % number == 0) return view;
+  const auto size = static_cast<std::size_t>(count_of(view.shape, "view")) * number;
+  auto copy = std::make_shared<std::vector<std::byte>>(size);
+  std::memcpy(copy->data(), view.data, size);
+  view.data = copy->data();
+  view.owner = std::move(copy);
+  return view;
+}
+
 }  // namespace detail
 
 /// The largest numbers of every row, [heads, queries, count], and their keys, int32 or int64 of the
-/// same shape in any order (torch.topk returns both), where they lie, as a sparse layer; its
+/// same shape in any order (torch.topk returns both), where they lie (keys that are not aligned: a
+/// copy), as a sparse layer; its
 /// `spread_rest` says what the other keys get. There are as many keys as queries unless `grids`
 /// says otherwise. Throws std::invalid_argument "view: ..." when shapes, types, strides or grids do
 /// not fit.
 [[nodiscard]] inline Layer top_k_from(const TensorView& values, const TensorView& keys,
                                       const LayerGrids& grids = {}) {
   const TensorView numbers = detail::checked_view(values);
-  const TensorView columns = detail::checked_view(keys);
+  TensorView columns = detail::checked_view(keys);
   const detail::ViewRefusal refusal{numbers.name};
   refusal.require(numbers.rank() == 3 && numbers.shape == columns.shape &&
                       *std::min_element(numbers.shape.begin(), numbers.shape.end()) > 0,
@@ -225,6 +235,7 @@ inline void check_entries(const TensorView& view) {
   refusal.require(grids.skip.empty(), "skip: tokens of a sparse layer are left out by skip_tokens");
   detail::check_entries(numbers);
   detail::check_entries(columns);
+  columns = detail::aligned_entries(std::move(columns));
   const Index tokens =
       grids.keys == GridSize{} ? numbers.shape[1] : detail::given_cells(grids.keys);
   refusal.require(tokens >= 1, "shape: the grid of the keys must be at least 1 x 1, its cells ",

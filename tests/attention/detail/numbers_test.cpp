@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using namespace diffseg::detail;
@@ -20,6 +21,27 @@ TEMPLATE_TEST_CASE("numbers are read from their place", "[numbers][unit]", Eigen
   const float* read = as_numbers(type, values.data(), 1, 3, room);
   REQUIRE((read[0] == -2 && read[2] == 4));
   REQUIRE((read == room) == !std::is_same_v<TestType, float>);
+}
+
+TEMPLATE_TEST_CASE("numbers at any byte are read like those that are aligned", "[numbers][law]",
+                   Eigen::half, Eigen::bfloat16, float, double) {
+  const ElementType type = element_type_of<TestType>();
+  std::vector<TestType> values(2500);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<TestType>(static_cast<float>(i) - 1000.5F);
+  }
+  const auto count = static_cast<Index>(values.size()) - 3;
+  std::vector<float> expected(values.size());
+  std::vector<float> out(values.size());
+  read_numbers(type, values.data(), 3, count, expected.data());
+  for (std::size_t shift = 1; shift < 9; ++shift) {
+    CAPTURE(shift);
+    const auto data = support::shifted(values.data(), values.size() * sizeof(TestType), shift);
+    const float* const read = as_numbers(type, data.get(), 3, count, out.data());
+    const bool in_place = std::is_same_v<TestType, float> && shift % sizeof(TestType) == 0;
+    REQUIRE((read == out.data()) == !in_place);
+    REQUIRE(std::memcmp(read, expected.data(), static_cast<std::size_t>(count) * 4) == 0);
+  }
 }
 
 TEST_CASE("every finite half is read exactly in packets and one by one", "[numbers][law]") {

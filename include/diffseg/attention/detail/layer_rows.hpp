@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "diffseg/attention/detail/head_sum.hpp"
@@ -26,6 +27,18 @@ void add_scaled(const Scalar* row, Scalar scale, Index count, bool first, Scalar
   });
 }
 
+/// Columns of a row that are copied together where they are not aligned; whole packets.
+inline constexpr Index unaligned_columns = 256;
+
+/// Numbers of Scalar that hold so many columns of all heads; 0 where the layer needs no copy.
+template <class Scalar>
+[[nodiscard]] Index unaligned_room(const Layer& layer) {
+  if (layer.kind != LayerKind::probabilities || is_aligned(layer.type, layer.data)) return 0;
+  constexpr Index number = sizeof(Scalar);
+  const Index columns = std::min(layer.keys.cells(), unaligned_columns);
+  return (layer.heads * columns * element_bytes(layer.type) + number - 1) / number;
+}
+
 /// Reads rows [keys] of a layer: for every query the sum over heads, a distribution up to a factor.
 template <class Scalar>
 class LayerRows {
@@ -33,7 +46,7 @@ class LayerRows {
   /// What one thread needs.
   struct Scratch {
     Buffer<Scalar> row;   // [keys]
-    Buffer<Scalar> head;  // [2 x keys]
+    Buffer<Scalar> head;  // [head_room()]
     SoftmaxProducts<Scalar> products;
     Buffer<Scalar> rows;  // [block x keys] made by products
   };
@@ -53,10 +66,14 @@ class LayerRows {
     return scratch;
   }
 
+  /// Numbers of scratch that read_row needs: two rows, and one query's of all heads where they are
+  /// not aligned.
+  [[nodiscard]] Index head_room() const { return 2 * keys_ + unaligned_room<Scalar>(*layer_); }
+
   /// Makes a scratch of another layer fit.
   void prepare(Scratch& scratch) const {
     make_room(scratch.row, keys_);
-    make_room(scratch.head, 2 * keys_);
+    make_room(scratch.head, head_room());
     if (layer_->kind != LayerKind::queries_keys) return;
     scratch.products.resize(keys_, layer_->depth);
     make_room(scratch.rows, block() * keys_);
@@ -77,14 +94,14 @@ class LayerRows {
     }
   }
 
-  /// One row of probabilities, sparse or not, or scores: `row` [keys], filled; head [2 x keys] is
-  /// scratch.
+  /// One row of probabilities, sparse or not, or scores: `row` [keys], filled; `head` is
+  /// scratch [head_room()].
   const Scalar* read_row(Index query, Scalar* row, Scalar* head) const {
     if (layer_->kind == LayerKind::sparse) return scatter_heads(query, row, head);
     const bool plain = layer_->kind == LayerKind::probabilities && !layer_->partial &&
                        layer_->head_weights.empty();
     if (plain) {
-      sum_heads(query, 0, layer_->heads, row);
+      sum_heads(query, 0, layer_->heads, row, head + 2 * keys_);
       return row;
     }
     bool first = true;
@@ -94,7 +111,7 @@ class LayerRows {
       if (layer_->kind == LayerKind::scores) {
         weight /= soften(query, i, head);
       } else {
-        sum_heads(query, i, 1, head);
+        sum_heads(query, i, 1, head, head + 2 * keys_);
         if (layer_->partial) weight /= mass(query, head);
       }
       add_scaled(head, weight, keys_, first, row);
@@ -114,12 +131,34 @@ class LayerRows {
     return static_cast<Scalar>(layer.head_weights[static_cast<std::size_t>(head)]);
   }
 
-  void sum_heads(Index query, Index head, Index count, Scalar* out) const {
-    const Index offset = head * layer_->head_step() + query * layer_->query_step();
-    const bool sound = visit_elements(layer_->type, layer_->data, offset, [&](const auto* numbers) {
-      return head_sum(numbers, layer_->head_step(), count, keys_, out);
-    });
+  /// `room`: where numbers that are not aligned are copied to, some columns of all heads at a time.
+  void sum_heads(Index query, Index head, Index count, Scalar* out, Scalar* room) const {
+    const ElementType type = layer_->type;
+    const Index step = layer_->head_step();
+    const Index offset = head * step + query * layer_->query_step();
+    const bool aligned = is_aligned(type, layer_->data);
+    const Index most = aligned ? keys_ : unaligned_columns;
+    bool sound = true;
+    for (Index first = 0; first < keys_; first += most) {
+      const Index some = std::min(most, keys_ - first);
+      const void* const rows = aligned ? advanced(layer_->data, offset, type)
+                                       : copied(offset + first, count, some, room);
+      sound &= visit_elements(type, rows, 0, [&](const auto* numbers) {
+        return head_sum(numbers, aligned ? step : some, count, some, out + first);
+      });
+    }
     if (!sound) refuse_invalid(source_, query);
+  }
+
+  /// room [heads x count] = the numbers from `offset` on of so many heads.
+  const void* copied(Index offset, Index heads, Index count, Scalar* room) const {
+    const Index bytes = count * element_bytes(layer_->type);
+    for (Index i = 0; i < heads; ++i) {
+      std::memcpy(reinterpret_cast<std::byte*>(room) + i * bytes,
+                  advanced(layer_->data, offset + i * layer_->head_step(), layer_->type),
+                  static_cast<std::size_t>(bytes));
+    }
+    return room;
   }
 
   /// Heads in the order of sum_heads, so that rows that store all their numbers have its bits.

@@ -111,7 +111,7 @@ template <class Scalar>
   const auto threads = static_cast<double>(thread_count());
   std::vector<std::pair<GridSize, GridSize>> groups;
   bool products = false;
-  double keys = 0, heights = 0, depth = 0;
+  double keys = 0, heights = 0, depth = 0, unaligned = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
     products = products || layer.kind == LayerKind::queries_keys;
@@ -119,14 +119,15 @@ template <class Scalar>
     keys = std::max(keys, static_cast<double>(layer.keys.cells()));
     heights = std::max(heights, static_cast<double>(layer.keys.height));
     depth = std::max(depth, static_cast<double>(layer.depth));
+    unaligned = std::max(unaligned, static_cast<double>(unaligned_room<Scalar>(layer)));
     const std::pair both{layer.queries, layer.keys};
     if (std::find(groups.begin(), groups.end(), both) == groups.end()) groups.push_back(both);
   }
   const auto count = static_cast<double>(groups.size());
   SegmentMemory memory{.maps = cells * cells * number};
-  // Each group's sum so far, a map, four rows of keys, rows stretched to the grid's width.
+  // Each group's sum so far, a map, five rows of keys, rows stretched to the grid's width.
   const double building =
-      (count + 1) * cells + 4 * keys + heights * static_cast<double>(grid.width);
+      (count + 1) * cells + 5 * keys + unaligned + heights * static_cast<double>(grid.width);
   memory.scratch = threads * building * number;
   // The order of the queries, twice while it is sorted, the sources of each group, resamplers.
   memory.scratch += (2 + count) * cells * 8 + count * keys * number;

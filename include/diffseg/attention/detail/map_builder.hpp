@@ -35,7 +35,7 @@ struct LayerGroup {
         to_grid(cached_resampler<Scalar>(key_grid, grid, Resampling::mass)),
         from_grid(cached_resampler<Scalar>(query_grid, grid, along_queries)) {}
 
-  /// Buffers [keys] that one thread needs.
+  /// What one thread needs: buffers [keys], and of `head` what the rows ask for.
   struct Scratch {
     Buffer<Scalar> sum, row, head, mean;
   };
@@ -142,9 +142,10 @@ class MapBuilder {
     make_room(scratch.map, grid_.cells());
     for (const auto* group : groups_) {
       auto& buffers = scratch.group;
-      for (auto* buffer : {&buffers.sum, &buffers.row, &buffers.head, &buffers.mean}) {
-        make_room(*buffer, 2 * group->keys.cells());
+      for (auto* buffer : {&buffers.sum, &buffers.row, &buffers.mean}) {
+        make_room(*buffer, group->keys.cells());
       }
+      for (const auto& member : group->members) make_room(buffers.head, member.rows.head_room());
       make_room(scratch.resampling, group->to_grid->scratch_size());
     }
   }

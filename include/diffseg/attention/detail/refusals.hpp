@@ -12,14 +12,11 @@ inline void refuse_invalid(const LayerSource& source, Index query) {
   const Layer& layer = *source.layer;
   for (Index head = 0; head < layer.heads; ++head) {
     const Index row = head * layer.head_step() + query * layer.query_step();
-    visit_elements(layer.type, layer.data, row, [&](const auto* numbers) {
-      for (Index key = 0; key < layer.keys.cells(); ++key) {
-        if (!is_invalid_attention(numbers[key])) continue;
-        source.refuse_at(
-            {"attention must be finite and >= 0, got ", static_cast<double>(numbers[key])},
-            ", head ", head, ", query ", query, ", key ", key);
-      }
-    });
+    const Index bad = find_invalid_attention(layer.type, layer.data, row, layer.keys.cells());
+    if (bad < 0) continue;
+    source.refuse_at(
+        {"attention must be finite and >= 0, got ", number_at(layer.type, layer.data, row + bad)},
+        ", head ", head, ", query ", query, ", key ", bad);
   }
 }
 

@@ -62,7 +62,7 @@ class SoftmaxProducts {
     }
     for (Index first = 0; first < keys_; first += chunk) {
       const Index some = std::min(chunk, keys_ - first);
-      if (type == element_type_of<Scalar>()) {
+      if (type == element_type_of<Scalar>() && is_aligned(type, keys.data)) {
         const Scalar* all = static_cast<const Scalar*>(keys.data) + keys.offset;
         score(all + first * keys.stride, keys.stride, first, some);
       } else {

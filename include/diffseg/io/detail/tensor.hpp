@@ -78,12 +78,12 @@ To convert_number(From value, const std::string& name) {
 }
 
 /// Numbers out of a file; copies share them. Where the file is mapped and holds them row-major, in
-/// the byte order of this machine and aligned, they are the file's own bytes, else a copy.
+/// the byte order of this machine, they are the file's own bytes, at any address, else a copy.
 struct Tensor {
   std::string name;  ///< file and member, for messages
   NumberType type = NumberType::f32;
   std::vector<Index> shape;           ///< extents; none: a single number
-  std::span<const std::byte> bytes;   ///< row-major, this machine's byte order, aligned
+  std::span<const std::byte> bytes;   ///< row-major, this machine's byte order, not always aligned
   std::shared_ptr<const void> owner;  ///< keeps `bytes` alive
 
   [[nodiscard]] Index count() const {
