@@ -127,6 +127,14 @@ std::vector<Stage> whole_stages();
 template <class Scalar>
 constexpr double epsilon = static_cast<double>(std::numeric_limits<Scalar>::epsilon());
 
+/// What bounds are times: the plain version rounds as well, in double.
+template <class Scalar>
+constexpr double both = epsilon<Scalar> + epsilon<double>;
+
+inline std::size_t at(Index i) {
+  return static_cast<std::size_t>(i);
+}
+
 }  // namespace trust
 
 namespace diffseg {

@@ -18,10 +18,6 @@ using namespace diffseg;
 template <class Scalar>
 constexpr double unit = epsilon<double> / epsilon<Scalar>;
 
-/// What the bounds are times: the plain version rounds as well, in double.
-template <class Scalar>
-constexpr double both = epsilon<Scalar> + epsilon<double>;
-
 /// found [R x n] within the errors that the plain version foretells to first order.
 template <class Scalar>
 void compare_rows(Case& test, const char* what, const Matrix<Scalar>& found,

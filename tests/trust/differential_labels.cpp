@@ -16,13 +16,6 @@ namespace {
 
 using namespace diffseg;
 
-template <class Scalar>
-constexpr double both = epsilon<Scalar> + epsilon<double>;
-
-std::size_t at(Index i) {
-  return static_cast<std::size_t>(i);
-}
-
 /// Rectangles over each other, and crumbs; labels below `count`, some of which may be nowhere.
 std::vector<std::int32_t> random_values(Case& test, GridSize size, Index count, double crumbs) {
   std::vector<std::int32_t> values(at(size.cells()), 0);

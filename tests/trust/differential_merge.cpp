@@ -14,10 +14,6 @@ namespace {
 
 using namespace diffseg;
 
-/// Bounds are those of the scalar, and of double for the plain version itself.
-template <class Scalar>
-constexpr double both = epsilon<Scalar> + epsilon<double>;
-
 template <class Scalar>
 Maps<Scalar> random_maps(Case& test, Index most_cells) {
   const GridSize grid = test.grid(most_cells);

@@ -14,13 +14,6 @@ namespace {
 
 using namespace diffseg;
 
-template <class Scalar>
-constexpr double both = epsilon<Scalar> + epsilon<double>;
-
-std::size_t at(Index i) {
-  return static_cast<std::size_t>(i);
-}
-
 /// Rectangles of colours with noise.
 template <class Scalar>
 Image<Scalar> random_photo(Case& test, GridSize size) {
