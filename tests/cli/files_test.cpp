@@ -51,8 +51,8 @@ class Scratch {
   fs::path path_;
 };
 
-const Bytes one{'1'};
-const Bytes two{'2', '2'};
+const Bytes one_byte{'1'};
+const Bytes two_bytes{'2', '2'};
 
 /// A process that has a temporary file in `folder` and waits.
 pid_t start_writer(const fs::path& folder) {
@@ -76,18 +76,18 @@ pid_t start_writer(const fs::path& folder) {
 
 TEST_CASE("all files or none", "[files][unit]") {
   const Scratch folder;
-  cli::write_files({{folder / "sub/a", one}, {folder / "b", two}});
-  REQUIRE(cli::read_file(folder / "sub/a") == one);
-  REQUIRE(cli::read_file(folder / "b") == two);
+  cli::write_files({{folder / "sub/a", one_byte}, {folder / "b", two_bytes}});
+  REQUIRE(cli::read_file(folder / "sub/a") == one_byte);
+  REQUIRE(cli::read_file(folder / "b") == two_bytes);
   fs::create_directories(folder / "c");
-  REQUIRE_THROWS_WITH(cli::write_files({{folder / "b", one}, {folder / "c", one}}),
+  REQUIRE_THROWS_WITH(cli::write_files({{folder / "b", one_byte}, {folder / "c", one_byte}}),
                       Contains("a folder of that name exists"));
-  REQUIRE(cli::read_file(folder / "b") == two);
+  REQUIRE(cli::read_file(folder / "b") == two_bytes);
   REQUIRE_THROWS_WITH(
-      cli::write_files({{folder / "b", one}, {folder / std::string(256, 'n'), one}}),
+      cli::write_files({{folder / "b", one_byte}, {folder / std::string(256, 'n'), one_byte}}),
       Contains("has 256 bytes, at most 255"));
-  REQUIRE(cli::read_file(folder / "b") == two);
-  cli::write_files({{folder / std::string(255, 'n'), one}});
+  REQUIRE(cli::read_file(folder / "b") == two_bytes);
+  cli::write_files({{folder / std::string(255, 'n'), one_byte}});
   REQUIRE(folder.names() == std::vector<std::string>{"b", "c", std::string(255, 'n'), "sub"});
 }
 
@@ -110,7 +110,7 @@ TEST_CASE("what killed processes left is removed but not what others write", "[f
   REQUIRE(dead > 0);
   ::kill(dead, SIGKILL);
   ::waitpid(dead, nullptr, 0);
-  cli::write_files({{folder / "mine.tmp", one}, {folder / ".diffseg-x.tmp", one}});
+  cli::write_files({{folder / "mine.tmp", one_byte}, {folder / ".diffseg-x.tmp", one_byte}});
   const cli::TemporaryFile own(folder.path());
   REQUIRE(own.open() >= 0);
   REQUIRE(folder.names().size() == 5);
@@ -126,7 +126,7 @@ TEST_CASE("what killed processes left is removed but not what others write", "[f
 
 TEST_CASE("where nothing can be made", "[files][unit]") {
   const Scratch folder;
-  cli::write_files({{folder / "file", one}});
+  cli::write_files({{folder / "file", one_byte}});
   REQUIRE(cli::why_unwritable(folder / "new/er").empty());
   REQUIRE(cli::why_unwritable("").empty());
   REQUIRE(cli::why_unwritable(folder / "file/below") == "Not a directory");

@@ -217,10 +217,9 @@ inline TensorView aligned_entries(TensorView view) {
 
 /// The largest numbers of every row, [heads, queries, count], and their keys, int32 or int64 of the
 /// same shape in any order (torch.topk returns both), where they lie (keys that are not aligned: a
-/// copy), as a sparse layer; its
-/// `spread_rest` says what the other keys get. There are as many keys as queries unless `grids`
-/// says otherwise. Throws std::invalid_argument "view: ..." when shapes, types, strides or grids do
-/// not fit.
+/// copy), as a sparse layer; its `spread_rest` says what the other keys get. There are as many keys
+/// as queries unless `grids` says otherwise. Throws std::invalid_argument "view: ..." when shapes,
+/// types, strides or grids do not fit.
 [[nodiscard]] inline Layer top_k_from(const TensorView& values, const TensorView& keys,
                                       const LayerGrids& grids = {}) {
   const TensorView numbers = detail::checked_view(values);

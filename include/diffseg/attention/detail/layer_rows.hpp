@@ -66,7 +66,7 @@ class LayerRows {
     return scratch;
   }
 
-  /// Numbers of scratch that read_row needs: two rows, and one query's of all heads where they are
+  /// Numbers of scratch that read_row needs: two rows, and some columns of all heads where they are
   /// not aligned.
   [[nodiscard]] Index head_room() const { return 2 * keys_ + unaligned_room<Scalar>(*layer_); }
 
