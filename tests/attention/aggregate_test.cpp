@@ -373,7 +373,7 @@ TEMPLATE_TEST_CASE("numbers may begin at any byte", "[aggregate][law]", Eigen::h
   for (const Layer& layer : layers_of_each_kind<TestType>(random, kept)) {
     const auto in_float = aggregate<float>({layer});
     const auto in_double = aggregate<double>({layer}, {.grid = {7, 9}});
-    for (const std::size_t shift : {1, 3, 5}) {
+    for (const std::size_t shift : {1U, 3U, 5U}) {
       CAPTURE(static_cast<int>(layer.kind), shift);
       const Layer moved = support::shifted(layer, shift);
       REQUIRE(support::same_bits(aggregate<float>({moved}), in_float));
@@ -386,7 +386,7 @@ TEST_CASE("a number at any byte that is no attention is named", "[aggregate][uni
   const auto text = [](const Layer& one) {
     return support::complaint([&] { static_cast<void>(aggregate<float>({one})); });
   };
-  for (const std::size_t key : {5, 390}) {  // in the first and in the last piece of the copy
+  for (const std::size_t key : {5U, 390U}) {  // in the first and in the last piece of the copy
     std::vector<float> values = even(2, {20, 20});
     values[400 * 400 + 7 * 400 + key] = -0.5F;
     const Layer layer = Layer::view(values.data(), 2, {20, 20});
