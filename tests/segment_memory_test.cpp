@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/random.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using support::complaint;
@@ -46,6 +47,13 @@ TEST_CASE("the parts that are known exactly", "[segment_memory][unit]") {
   REQUIRE(segment_memory(layers, options, 1).matches == 48.0 * 256 * 3072);
   REQUIRE(segment_memory<double>(layers, options).maps == 8.0 * 3072 * 3072);
   REQUIRE(memory.total() > memory.maps + memory.anchors + memory.proposals + memory.labels);
+
+  // Numbers that are not aligned: some columns of all heads for each thread.
+  const std::vector<double> numbers(3 * 20 * 20 * 20 * 20);
+  const Layer aligned = Layer::view(numbers.data(), 3, {20, 20});
+  REQUIRE(segment_memory({support::shifted(aligned, 1)}).scratch -
+              segment_memory({aligned}).scratch ==
+          3 * 256 * 8);
 
   // Sums of queries with keys lie in the maps on their grid, beside them on others.
   REQUIRE(segment_memory(unread_products({64, 48}, {32, 24})).sums == 4.0 * 768 * 768);

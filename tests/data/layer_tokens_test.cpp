@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
+#include "support/shifted.hpp"
 
 using namespace diffseg;
 using support::complaint;
@@ -92,6 +93,9 @@ TEST_CASE("tokens in the middle are skipped by copying the others", "[layer][uni
   REQUIRE(image.partial);
   REQUIRE(image.head_weights == all.head_weights);
   REQUIRE_NOTHROW(image.check("Test"));
+  const SkipTokens middle{.ranges = {{1, 2}, {4, 5}}};
+  REQUIRE(row_of(skip_tokens(support::shifted(all, 3), middle, {2, 2}), 1, 3) ==
+          row_of(image, 1, 3));
 
   const auto keys = counting(2 * 6 * 3);
   const Layer pair = Layer::queries_and_keys(keys.data(), keys.data(), 2, 3, {1, 6});
@@ -118,6 +122,7 @@ TEST_CASE("tokens of a sparse layer are skipped by copying what is stored", "[la
   REQUIRE(std::vector<Index>(image.row_starts, image.row_starts + 5) ==
           std::vector<Index>{0, 1, 2, 3, 3});
   REQUIRE(numbers(image) == std::vector<float>{0.5F, 1, 0.75F});
+  REQUIRE(numbers(skip_tokens(support::shifted(all, 1), {.first = 1}, {1, 2})) == numbers(image));
   const auto* const keys = static_cast<const std::int64_t*>(image.columns);
   REQUIRE(std::vector<std::int64_t>(keys, keys + 3) == std::vector<std::int64_t>{1, 0, 1});
 

@@ -140,20 +140,20 @@ template <class Element>
          0;
 }
 
-/// Calls body with a typed pointer to the number `offset` of `data`, which is aligned.
+/// Calls body with a typed pointer to `data`, which is aligned.
 template <class Body>
-decltype(auto) visit_elements(ElementType type, const void* data, Index offset, const Body& body) {
+decltype(auto) visit_elements(ElementType type, const void* data, const Body& body) {
   switch (type) {
     case ElementType::f16:
-      return body(static_cast<const Eigen::half*>(data) + offset);
+      return body(static_cast<const Eigen::half*>(data));
     case ElementType::bf16:
-      return body(static_cast<const Eigen::bfloat16*>(data) + offset);
+      return body(static_cast<const Eigen::bfloat16*>(data));
     case ElementType::f64:
-      return body(static_cast<const double*>(data) + offset);
+      return body(static_cast<const double*>(data));
     case ElementType::f32:
       break;
   }
-  return body(static_cast<const float*>(data) + offset);
+  return body(static_cast<const float*>(data));
 }
 
 /// Where the number `offset` of `data` lies; null stays null.
@@ -177,8 +177,8 @@ void visit_pieces(ElementType type, const void* data, Index offset, Index count,
     const void* from = advanced(data, offset + first, type);
     if (!aligned)
       from = std::memcpy(room, from, static_cast<std::size_t>(some * element_bytes(type)));
-    more = visit_elements(type, from, 0,
-                          [&](const auto* numbers) { return body(numbers, first, some); });
+    more =
+        visit_elements(type, from, [&](const auto* numbers) { return body(numbers, first, some); });
   }
 }
 

@@ -143,7 +143,7 @@ class LayerRows {
       const Index some = std::min(most, keys_ - first);
       const void* const rows = aligned ? advanced(layer_->data, offset, type)
                                        : copied(offset + first, count, some, room);
-      sound &= visit_elements(type, rows, 0, [&](const auto* numbers) {
+      sound &= visit_elements(type, rows, [&](const auto* numbers) {
         return head_sum(numbers, aligned ? step : some, count, some, out + first);
       });
     }

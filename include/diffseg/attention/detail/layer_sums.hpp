@@ -134,7 +134,7 @@ template <class Scalar>
   if (!products) return memory;
   constexpr auto block = static_cast<double>(SoftmaxProducts<Scalar>::block);
   memory.scratch +=
-      threads * (keys * (2 + block) + SoftmaxProducts<Scalar>::numbers(keys, depth)) * number;
+      threads * (keys * (3 + block) + SoftmaxProducts<Scalar>::numbers(keys, depth)) * number;
   for (const auto& [queries, own] : groups) {
     if (queries == grid && own == grid) continue;  // these lie in the maps
     memory.sums += static_cast<double>(queries.cells()) * static_cast<double>(own.cells()) * number;
